@@ -238,7 +238,7 @@ type Throttle struct {
 // own, by address (IPv6: one /64); an IPv6 network (/48) may have four times as much. A request
 // over a limit gets 429 with Retry-After and writes nothing. 0: no limit.
 type Limits struct {
-	// Logins begun per minute. A whole company may come from one address at the same time.
+	// Logins begun per minute, and request objects and keys fetched for one. A whole company may come from one address at the same time.
 	Opens int `yaml:"opens" env:"OPENS" min:"0" max:"1000000"`
 	// Tries at a factor begun, and logins restarted, per minute.
 	Initiations int `yaml:"initiations" env:"INITIATIONS" min:"0" max:"1000000"`
@@ -248,7 +248,7 @@ type Limits struct {
 	// limits many addresses of one network.
 	Failures int `yaml:"failures" env:"FAILURES" min:"0" max:"1000000"`
 	// Failed authentications of clients and API keys per minute: further ones are refused as
-	// before, without an event in the audit trail.
+	// before, without an event in the audit trail. Keys that are fetched to judge one count too.
 	Refusals int `yaml:"refusals" env:"REFUSALS" min:"0" max:"1000000"`
 	// Calls per second of the backends of one Stytch project, from whatever address.
 	Calls int `yaml:"calls" env:"CALLS" min:"0" max:"1000000"`

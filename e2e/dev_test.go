@@ -102,7 +102,7 @@ func (d devServer) browse(t *testing.T, folder, tests string, args ...string) {
 	}
 	file := filepath.Join(t.TempDir(), "stage.json")
 	writeFile(t, file, string(written))
-	runNode(t, installed(t, "node"), tests, "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+installed(t, "chromium", "chromium-browser", "google-chrome"))
+	runNode(t, tests, "SALLYPORT_STAGE="+file)
 }
 
 func (d devServer) stop(t *testing.T) {

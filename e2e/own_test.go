@@ -39,7 +39,6 @@ func startOwn(t *testing.T) (devServer, map[string]string) {
 // TestOwnLoginPageInChromium runs the sample with its own login page.
 func TestOwnLoginPageInChromium(t *testing.T) {
 	t.Parallel()
-	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	d, _ := startOwn(t)
 	text, err := json.Marshal(map[string]string{"issuer": d.issuer, "demo": d.demo})
 	if err != nil {
@@ -47,7 +46,7 @@ func TestOwnLoginPageInChromium(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "stage.json")
 	writeFile(t, file, string(text))
-	runNode(t, node, "own.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
+	runNode(t, "own.test.mjs", "SALLYPORT_STAGE="+file)
 }
 
 // TestNativeSample runs the command line sample: in the terminal, and with the

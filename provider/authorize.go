@@ -28,7 +28,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	if page != nil {
 		return Begun{}, page
 	}
-	r, err := p.readNew(ctx, values)
+	r, err := p.readNew(ctx, values, p.mayFetch(v))
 	if err != nil {
 		return p.refuseBegin(ctx, r, err)
 	}

@@ -4,10 +4,10 @@ import (
 	"slices"
 
 	"sallyport/provider/claims"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
-	"sallyport/provider/signing"
 )
 
 // metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
@@ -66,13 +66,13 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
 		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		TokenAuthAlgs:     signing.Algorithms(), IntrospectionAuthAlgs: signing.Algorithms(), RevocationAuthAlgs: signing.Algorithms(),
+		TokenAuthAlgs:     clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),
 		Displays: []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:        dpop.Algorithms(),
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
-		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: signing.Algorithms(),
+		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
 	}
 	if p.options.SignUp != nil {
 		m.Prompts = append(m.Prompts, "create")

@@ -30,7 +30,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
 		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
-		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA",
+		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519",
 		"subject_types_supported":                     "public"} {
 		var got []string
 		for _, v := range m[name].([]any) {

@@ -64,7 +64,7 @@ func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Calle
 	if unchallenged && c.Public && types.IssuesCode() && !values.Has("code_challenge") && !values.Has("code_challenge_method") {
 		values.Set(withoutCode, "1")
 	}
-	r, err := p.readNew(ctx, values)
+	r, err := p.readNew(ctx, values, p.mayFetch(v))
 	var fault *oauth.Error
 	if errors.As(err, &fault) && fault.Cause == nil {
 		fault.Refused(ctx, c.ID, values.Get)

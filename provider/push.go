@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
@@ -59,17 +58,20 @@ func (p *Provider) push(w http.ResponseWriter, r *http.Request, v mfa.Caller) (p
 		return pushed{}, oauth.ErrorOf(err)
 	}
 	ctx := r.Context()
-	read, e := p.readPush(ctx, c, form)
+	var admit func() error
+	if c.AuthenticationMethod() == "none" { // anybody may be the caller
+		admit = p.mayFetch(v)
+	}
+	read, e := p.readPush(ctx, c, form, admit)
 	if e != nil {
 		return pushed{}, e
 	}
 	if e := bindProof(read, proof); e != nil {
 		return pushed{}, e
 	}
-	if c.AuthenticationMethod() == "none" { // anybody may be the caller
-		if refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(v, budget.Opens, 1)); ok {
-			return pushed{}, &oauth.Error{Code: "temporarily_unavailable", Description: "too many requests; Retry-After says how long to wait",
-				Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
+	if admit != nil {
+		if e := notAdmitted(admit()); e != nil {
+			return pushed{}, e
 		}
 	}
 	if e := p.proofs.Use(ctx, proof); e != nil {
@@ -98,7 +100,7 @@ func bindProof(r *request, proof *dpop.Proof) *oauth.Error {
 }
 
 // readPush reads and checks the request in the form of a client that has authenticated.
-func (p *Provider) readPush(ctx context.Context, c *clients.Client, form url.Values) (*request, *oauth.Error) {
+func (p *Provider) readPush(ctx context.Context, c *clients.Client, form url.Values, admit func() error) (*request, *oauth.Error) {
 	values := external(form)
 	switch {
 	case form.Has("request_uri"): // RFC 9126 section 2.1
@@ -107,7 +109,7 @@ func (p *Provider) readPush(ctx context.Context, c *clients.Client, form url.Val
 		return nil, e
 	case form.Has("request"):
 		var e *oauth.Error
-		if values, e = p.object(ctx, c, form.Get("request")); e != nil {
+		if values, e = p.object(ctx, c, form.Get("request"), admit); e != nil {
 			return nil, e
 		}
 	case c.RequireSignedRequestObject:
@@ -127,12 +129,12 @@ func (p *Provider) readPush(ctx context.Context, c *clients.Client, form url.Val
 }
 
 // readPushed reads the request behind the request_uri of a pushed one. It can be opened any number
-// of times while it lives: its ID and the time of its first visit, and so the ID of the grant it ends
-// in, are always the same, so it ends once.
+// of times while it lives, an hour at most: its ID and the time of its first visit, and so the ID of
+// the grant it ends in (endOf), are always the same, so it ends once.
 func (p *Provider) readPushed(ctx context.Context, c *clients.Client, uri string) (*request, error) {
 	id := storage.PushedID(strings.TrimPrefix(uri, pushedPrefix))
 	now := storedTime(p.now())
-	found, err := p.store.OpenPushed(ctx, id, c.ID, now, now.Add(p.options.RequestTTL))
+	found, err := p.store.OpenPushed(ctx, id, c.ID, now, now.Add(min(p.options.RequestTTL, sealedLife)))
 	if isNotFound(err) {
 		return nil, notPushed(c)
 	}

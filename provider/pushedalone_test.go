@@ -54,7 +54,7 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 			id, err := h.p.Open(h.ctx, in, elsewhere)
 			h.ok(err)
 			st := h.beginDetached(id, "bob")
-			r, err := h.p.readNew(h.ctx, in) // a browser that looked before the program opened it
+			r, err := h.p.readNew(h.ctx, in, nil) // a browser that looked before the program opened it
 			h.ok(err)
 			verdict, device, err := h.p.given(h.ctx, r, h.visit, s)
 			h.ok(err)
@@ -69,4 +69,24 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The end of a request that lives longer than an hour can not be told from its ID, so a pushed one does
+// not.
+func TestAPushedRequestIsNotOpenedAgainAfterAnHour(t *testing.T) {
+	h := newFixture(t)
+	h.p.options.RequestTTL = 2 * time.Hour
+	h.client("rp")
+	h.user("ada", "")
+	_, s := h.signIn(params("rp"), "ada")
+	uri := h.push("rp")
+	if b, refused := h.opened("rp", uri, h.visit, s); refused != "" || b.Finished == nil {
+		t.Fatalf("first visit = %+v %q, want a code", b, refused)
+	}
+	for _, d := range []time.Duration{30 * time.Minute, 29 * time.Minute, 2 * time.Minute, 30 * time.Minute} {
+		h.clock.Advance(d)
+		if b, refused := h.opened("rp", uri, h.visit, s); refused != gone {
+			t.Errorf("%s later = %+v %q, want %q", d, b, refused, gone)
+		}
+	}
 }

@@ -6,17 +6,18 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/fetch"
 	"sallyport/provider/oauth"
 	"sallyport/provider/requestobject"
-	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -35,8 +36,9 @@ const (
 
 // readNew reads a new authorization request: its parameters, or those of the request object or
 // pushed request that it names. It uses no parameter beside one of these but client_id (RFC 9101
-// section 5, RFC 9126 section 4). The errors are those of read.
-func (p *Provider) readNew(ctx context.Context, sent url.Values) (*request, error) {
+// section 5, RFC 9126 section 4). The errors are those of read. admit is called before anything is
+// fetched.
+func (p *Provider) readNew(ctx context.Context, sent url.Values, admit func() error) (*request, error) {
 	c, err := p.clientOf(ctx, sent)
 	if err != nil {
 		return nil, err
@@ -51,11 +53,14 @@ func (p *Provider) readNew(ctx context.Context, sent url.Values) (*request, erro
 	case p.needsPushed(c):
 		e = oauth.NewError("invalid_request", "the client has to push its requests first (RFC 9126)").About("request_uri")
 	case uri != "":
-		values, e = p.objectAt(ctx, c, uri)
+		values, e = p.objectAt(ctx, c, uri, admit)
 	case sent.Has("request"):
-		values, e = p.object(ctx, c, sent.Get("request"))
+		values, e = p.object(ctx, c, sent.Get("request"), admit)
 	case c.RequireSignedRequestObject:
 		e = noObject()
+	}
+	if e != nil && e.Cause != nil {
+		return nil, e
 	}
 	if e != nil {
 		return p.refuseOutside(c, sent, e)
@@ -98,24 +103,27 @@ func (p *Provider) clientOf(ctx context.Context, values url.Values) (*clients.Cl
 
 // objectAt fetches a request object from an address that the client registered (RFC 9101 section
 // 5.2).
-func (p *Provider) objectAt(ctx context.Context, c *clients.Client, uri string) (url.Values, *oauth.Error) {
+func (p *Provider) objectAt(ctx context.Context, c *clients.Client, uri string, admit func() error) (url.Values, *oauth.Error) {
 	switch {
 	case len(c.RequestURIs) == 0 || !clientkeys.Has(&c.Client):
 		return nil, oauth.NewError("request_uri_not_supported", "the client has registered no request_uris, or no keys").About("request_uri")
 	case !c.MayFetch(uri):
 		return nil, oauth.NewError("invalid_request_uri", "the address is not registered for this client").About("request_uri")
 	}
-	w := fetch.Want{URL: uri, Max: maxObject, Least: objectRefetch, Most: objectKept}
+	w := fetch.Want{URL: uri, Max: maxObject, Least: objectRefetch, Most: objectKept, Admit: admit}
 	d, err := p.objects.Get(ctx, w)
 	if err == nil && !isOf(uri, d.Body) && p.now().Sub(d.At) >= objectRefetch {
 		d, err = p.objects.Newer(ctx, w, d.At)
+	}
+	if e := notAdmitted(err); e != nil {
+		return nil, e
 	}
 	if err != nil {
 		e := oauth.NewError("invalid_request_uri", "the request object can not be fetched").About("request_uri")
 		e.Value = err.Error()
 		return nil, e
 	}
-	return p.object(ctx, c, strings.TrimSpace(string(d.Body)))
+	return p.object(ctx, c, strings.TrimSpace(string(d.Body)), admit)
 }
 
 // isOf reports whether the fragment of an address, if it has one, is the hash of the object there.
@@ -126,7 +134,7 @@ func isOf(uri string, object []byte) bool {
 }
 
 // object returns the parameters of a request object that its client signed.
-func (p *Provider) object(ctx context.Context, c *clients.Client, text string) (url.Values, *oauth.Error) {
+func (p *Provider) object(ctx context.Context, c *clients.Client, text string, admit func() error) (url.Values, *oauth.Error) {
 	refuse := func(description string, err error) (url.Values, *oauth.Error) {
 		e := oauth.NewError("invalid_request_object", description).About("request")
 		e.Value = hidden
@@ -143,7 +151,10 @@ func (p *Provider) object(ctx context.Context, c *clients.Client, text string) (
 	if len(text) > maxObject {
 		return refuse("the request object is too large", nil)
 	}
-	signed, err := p.ClientKeys.Verify(ctx, &c.Client, text, objectAlgs(c))
+	signed, err := p.ClientKeys.Verify(ctx, &c.Client, text, clientkeys.AlgorithmsOf(c.RequestObjectAlg, c.Profile == clients.FAPI2), admit)
+	if e := notAdmitted(err); e != nil {
+		return nil, e
+	}
 	switch {
 	case errors.Is(err, clientkeys.ErrUnavailable):
 		return refuse("the keys of the client can not be fetched", err)
@@ -163,15 +174,20 @@ func (p *Provider) object(ctx context.Context, c *clients.Client, text string) (
 	return external(values), nil
 }
 
-// objectAlgs returns the algorithms that a client may sign request objects with.
-func objectAlgs(c *clients.Client) []string {
-	switch {
-	case c.RequestObjectAlg != "":
-		return []string{c.RequestObjectAlg}
-	case c.Profile == clients.FAPI2:
-		return []string{"PS256", "ES256", "EdDSA"} // FAPI 2.0 Security Profile section 5.4.1
+// mayFetch admits that a caller who has proven nothing makes the server fetch what a client
+// published. It counts as a begun login.
+func (p *Provider) mayFetch(v mfa.Caller) func() error {
+	return func() error { return p.options.Admit.Spend(v, budget.Opens, 1) }
+}
+
+// notAdmitted returns the refusal of a caller who caused too much; nil: err says something else.
+func notAdmitted(err error) *oauth.Error {
+	refused, ok := errors.AsType[*mfa.Error](err)
+	if !ok {
+		return nil
 	}
-	return signing.Algorithms()
+	return &oauth.Error{Code: "temporarily_unavailable", Description: "too many requests; Retry-After says how long to wait", Cause: refused,
+		Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
 }
 
 // external removes the parameters that only the server sets.

@@ -3,7 +3,6 @@ package storage
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"time"
 )
@@ -81,13 +80,19 @@ func Bytes[T ~string](id T) ([16]byte, bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return b, false
 	}
-	raw := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
-	for i := range len(raw) {
-		if c := raw[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	var raw [32]byte
+	n := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			continue
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
 			return b, false
 		}
+		raw[n] = s[i]
+		n++
 	}
-	if _, err := hex.Decode(b[:], []byte(raw)); err != nil {
+	if _, err := hex.Decode(b[:], raw[:]); err != nil {
 		return b, false
 	}
 	return b, true
@@ -97,5 +102,13 @@ func Bytes[T ~string](id T) ([16]byte, bool) {
 func FromBytes[T ~string](b [16]byte) T { return T(layout(b)) }
 
 func layout(b [16]byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	var out [36]byte
+	rest := out[:0]
+	for i, part := range [...][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			rest = append(rest, '-')
+		}
+		rest = hex.AppendEncode(rest, part)
+	}
+	return string(rest)
 }

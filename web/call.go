@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -28,6 +29,7 @@ type call struct {
 	nonce       string // of the page's policy; "": not created yet
 	caller      *mfa.Caller
 	query       url.Values // nil: not parsed yet
+	cookies     []*http.Cookie
 	refusal     *mfa.Refusal
 }
 
@@ -40,6 +42,7 @@ func (s *server) begin(c *gin.Context) {
 	k.address = s.address(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"))
 	ctx, refusal := mfa.WithRefusal(c.Request.Context())
 	k.refusal, c.Request = refusal, c.Request.WithContext(ctx)
+	k.cookies = c.Request.Cookies()
 	c.Set(callKey, k)
 	c.Header(CorrelationHeader, k.correlation)
 	if b := Cookie(c, BrowserCookie); len(b) == bindingLength {

@@ -57,11 +57,18 @@ func ClearCookie(c *gin.Context, name string) { SetCookie(c, name, "", -time.Sec
 // Cookie returns the value of a cookie, or "". Several cookies of one name count as none:
 // one of them was planted.
 func Cookie(c *gin.Context, name string) string {
-	found := c.Request.CookiesNamed(callOf(c).server.cookieName(name))
-	if len(found) != 1 {
+	k := callOf(c)
+	name = k.server.cookieName(name)
+	value, n := "", 0
+	for _, found := range k.cookies {
+		if found.Name == name {
+			value, n = found.Value, n+1
+		}
+	}
+	if n != 1 {
 		return ""
 	}
-	return found[0].Value
+	return value
 }
 
 // Bind returns the value of the binding cookie, and sets the cookie if there is none.

@@ -40,7 +40,7 @@ func (o *trialSource) fetch(t *testing.T) map[string]effect {
 	t.Cleanup(keys.Close)
 	ca := secretFile(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: keys.Certificate().Raw})))
 	verify := func(s *trial) string {
-		got, err := s.open().Provider.ClientKeys.Verify(s.Context(), &storage.Client{JWKSURI: keys.URL}, token, []string{"ES256"})
+		got, err := s.open().Provider.ClientKeys.Verify(s.Context(), &storage.Client{JWKSURI: keys.URL}, token, []string{"ES256"}, nil)
 		return fmt.Sprintf("%s %v", got.Payload, err)
 	}
 	return map[string]effect{

@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +37,8 @@ func TestBudget(t *testing.T) {
 			b.Client = c
 			b.warm()
 			b.steps()
+			b.spared("remembers", url.Values{"remember": {"yes"}}, 7, 7)
+			b.spared("smart", nil, 6, 5)
 			if database == postgreSQL {
 				b.wal()
 			}
@@ -141,6 +145,34 @@ func (b *budget) steps() {
 		return b.Post("/token", url.Values{"grant_type": {"client_credentials"}}, basic("plain"), "DPoP: "+key.Proof("POST", "http://"+b.target.addr+"/token", "", time.Now()))
 	}, 200)
 	b.step("revocation", 3, 1, b.posting("/revoke", "second", url.Values{"token": {held.Access}}), 200)
+}
+
+// spared are the steps of a client that asks for a second factor once: of a login with a code, and
+// of the next one in the same browser, whose password is enough.
+func (b *budget) spared(client string, also url.Values, code, password int64) {
+	user, step, err := b.people.next(true, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Forget()
+	name := url.Values{"username": {userName(user)}, "password": {benchPassword}}
+	page, err := b.Open(authorize(client))
+	if err == nil {
+		page, err = b.Submit(page, name)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := url.Values{"passcode": {passcode(user, step)}}
+	maps.Copy(fields, also)
+	b.step(client+": code, and the end of the login", code, 1, b.submitting(page, fields), 303)
+	b.Drop("sallyport_session")
+	r := b.step(client+": authorize, no user signed in", 0, 0, b.getting(authorize(client)), 303)
+	page = b.step(client+": login page", 0, 0, b.getting(r.Location), 200)
+	r = b.step(client+": password, which is enough here", password, 1, b.submitting(page, name), 303)
+	if !strings.HasPrefix(r.Location, benchRedirect+"?code=") {
+		b.Errorf("%s: the password leads to %s, want the end of the login", client, r.Location)
+	}
 }
 
 // wal checks the WAL of whole logins: the mean of some, since a page of an index splits in one

@@ -101,10 +101,12 @@ func seed(ctx context.Context, srv *server.Server, count int) error {
 		ResponseTypes: []string{"code"}, Scopes: []string{"openid", "profile", "email", "offline_access"}, RedirectURIs: []string{benchRedirect},
 		IDTokenAlg: "ES256", MFA: "OFF", Consent: "skip"}
 	for id, change := range map[storage.ClientID]func(*storage.Client){
-		"plain":  func(*storage.Client) {},
-		"rsa":    func(c *storage.Client) { c.IDTokenAlg = "RS256" },
-		"second": func(c *storage.Client) { c.MFA = "ALWAYS" },
-		"opaque": func(c *storage.Client) { c.AccessTokenFormat = "opaque" },
+		"plain":     func(*storage.Client) {},
+		"rsa":       func(c *storage.Client) { c.IDTokenAlg = "RS256" },
+		"second":    func(c *storage.Client) { c.MFA = "ALWAYS" },
+		"remembers": func(c *storage.Client) { c.MFA, c.MFARemember = "ALWAYS", 30*24*3600 },
+		"smart":     func(c *storage.Client) { c.MFA = "SMART" },
+		"opaque":    func(c *storage.Client) { c.AccessTokenFormat = "opaque" },
 	} {
 		c := base
 		c.ID, c.Name = id, string(id)

@@ -78,6 +78,9 @@ func (c *Client) Forget() {
 	c.links = append(c.links[1:], c.links[0])
 }
 
+// Drop forgets a cookie.
+func (c *Client) Drop(name string) { delete(c.cookies, name) }
+
 func (c *Client) Get(path string, header ...string) (Response, error) {
 	return c.Do("GET", path, "", header...)
 }

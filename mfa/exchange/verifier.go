@@ -101,8 +101,8 @@ func NewVerifier(store Store, keyring *seal.Keyring, journal *audit.Journal, now
 // the first factor have no audit events: unauthenticated callers could write any number.
 func (v *Verifier) Initiations() int64 { return v.initiations.Load() }
 
-// Methods returns the methods in the order they are offered.
-func (v *Verifier) Methods() []mfa.Info { return slices.Clone(v.infos) }
+// Methods returns the methods in the order they are offered, for reading only.
+func (v *Verifier) Methods() []mfa.Info { return slices.Clip(v.infos) }
 
 // Info returns the Info of a method, and false if it is not configured.
 func (v *Verifier) Info(name string) (mfa.Info, bool) {

@@ -2,6 +2,7 @@ package notice_test
 
 import (
 	"crypto/rand"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,22 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 			}
 			if !strings.Contains(got.Text, "help@example.com") {
 				t.Errorf("%s in %s does not name the contact: %s", template, locale, got.Text)
+			}
+		}
+	}
+}
+
+// Operators find every message in the guide of those who write their texts themselves, and every
+// notice in the guide to notices.
+func TestTheGuidesNameEveryTemplate(t *testing.T) {
+	for file, all := range map[string]bool{"sending-messages.md": true, "notices.md": false} {
+		text, err := os.ReadFile("../../docs/guides/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range notice.Templates() {
+			if (all || !notice.HasCode(name)) && !strings.Contains(string(text), "`"+name+"`") {
+				t.Errorf("%s does not name %s", file, name)
 			}
 		}
 	}

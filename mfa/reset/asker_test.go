@@ -7,7 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
-	"sallyport/mfa/reset"
+	"sallyport/mfa/ticket"
 	"sallyport/storage"
 )
 
@@ -21,7 +21,7 @@ func TestAStrangerDoesNotUseUpTheGuessesOfAUser(t *testing.T) {
 		guess := func(browser, name, code string) error {
 			caller := f.Caller
 			caller.Browser = browser
-			_, err := f.resets.Guess(t.Context(), caller, name, code, reset.Return{})
+			_, err := f.resets.Guess(t.Context(), caller, name, code, ticket.Return{})
 			return err
 		}
 		for _, browser := range []string{"stranger", "another stranger", ""} {
@@ -48,7 +48,7 @@ func TestACodeOfALoginWithoutABrowserIsRightInThatLogin(t *testing.T) {
 	f.Caller.Browser = ""
 	_, code := f.asked() // in "the-request"
 	for request, want := range map[storage.RequestID]mfa.Code{"another": mfa.InvalidPasscode, "": mfa.InvalidPasscode, "the-request": ""} {
-		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{Request: request})
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{Request: request})
 		mfatest.Want(t, "the code in "+string(request), err, want)
 	}
 }
@@ -63,19 +63,19 @@ func TestEveryCodeGetsFiveGuesses(t *testing.T) {
 		for range 3 { // sent again, in one browser
 			_, code := f.asked()
 			codes = append(codes, code)
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", ticket.Return{})
 			mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
 		}
 		for _, code := range codes {
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{})
 			mfatest.Want(t, "an earlier code", err, "")
 		}
 		for range 2 {
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", ticket.Return{})
 			mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
 		}
 		for _, code := range codes {
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{})
 			mfatest.Want(t, "a code after five wrong ones", err, mfa.InvalidPasscode)
 		}
 	})
@@ -91,7 +91,7 @@ func TestWrongCodesOfAUserHaveFewLinesWhoeverTypesThem(t *testing.T) {
 			for n := range 40 {
 				caller := f.Caller
 				caller.Browser = fmt.Sprintf("%s %d", day, n)
-				_, err := f.resets.Guess(t.Context(), caller, []string{"ada", mfatest.Email}[n%2], "123456789", reset.Return{})
+				_, err := f.resets.Guess(t.Context(), caller, []string{"ada", mfatest.Email}[n%2], "123456789", ticket.Return{})
 				mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
 			}
 		}
@@ -99,7 +99,7 @@ func TestWrongCodesOfAUserHaveFewLinesWhoeverTypesThem(t *testing.T) {
 		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 11 {
 			t.Errorf("%d events, want ten, and one of the wait", n)
 		}
-		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{})
 		mfatest.Want(t, "the code after them", err, "")
 		f.Advance(24 * time.Hour)
 		guesses("second")

@@ -14,13 +14,12 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
-	"sallyport/mfa/throttle"
+	"sallyport/mfa/ticket"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -63,7 +62,7 @@ type Resets struct {
 	store    Store
 	verifier *exchange.Verifier
 	setter   Setter
-	keyring  *seal.Keyring
+	tickets  *ticket.Tickets
 	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
@@ -72,13 +71,8 @@ type Resets struct {
 
 // New returns Resets.
 func New(store Store, verifier *exchange.Verifier, setter Setter, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Resets {
-	return &Resets{store: store, verifier: verifier, setter: setter, keyring: keyring, journal: journal, now: now, random: random, o: o}
-}
-
-// Return is where users came from and are led back to. It proves nothing.
-type Return struct {
-	Client  storage.ClientID
-	Request storage.RequestID
+	tickets := ticket.New(store, keyring, now, random, ticket.Options{Purpose: Purpose, Counter: "reset", Product: o.Product, Page: o.Page, Life: o.Life, Admit: o.Admit})
+	return &Resets{tickets: tickets, store: store, verifier: verifier, setter: setter, journal: journal, now: now, random: random, o: o}
 }
 
 // state is the Data of a ticket: the password that it replaces, which must not have changed, and
@@ -87,15 +81,14 @@ type state struct {
 	Password storage.AuthenticatorID `json:"password"`
 	Counter  int64                   `json:"counter"`
 	Request  storage.RequestID       `json:"request,omitempty"`
-	Asker    string                  `json:"asker,omitempty"` // whose browser the code is for
-	Toll     *storage.Toll           `json:"toll,omitempty"`  // of a text message
+	Toll     *storage.Toll           `json:"toll,omitempty"` // of a text message
 }
 
 // Opened is a valid link.
 type Opened struct {
 	Link    string
 	Name    string // what the account is shown as
-	Return  Return
+	Return  ticket.Return
 	ticket  storage.Ticket
 	state   state
 	account storage.Account
@@ -113,7 +106,7 @@ func (r *Resets) Open(ctx context.Context, link string) (Opened, error) {
 
 func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	gone := &mfa.Error{Code: mfa.InvalidExchange}
-	o := Opened{Link: t.Link, ticket: t, Return: Return{Client: t.ClientID}}
+	o := Opened{Link: t.Link, ticket: t, Return: ticket.Return{Client: t.ClientID}}
 	if !t.Valid(r.now()) {
 		return o, gone
 	}
@@ -138,19 +131,16 @@ func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 // InvalidPasscode: it is wrong, expired or of another asker, or there were too many wrong ones, which the
 // response must not tell apart: names of one user share their counter. Every asker has a counter of
 // its own, so that nobody uses up the guesses of another.
-func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string, back Return) (Opened, error) {
+func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string, back ticket.Return) (Opened, error) {
 	i, err := mfa.Identify(name)
 	if err != nil {
 		return Opened{}, err
 	}
-	if code = input.Code(code); code == "" {
-		return Opened{}, &mfa.Error{Code: mfa.InvalidRequest}
-	}
-	if err := r.o.Admit.Spend(caller, budget.Failures, 1); err != nil {
+	code, err = r.tickets.Code(caller, code)
+	if err != nil {
 		return Opened{}, err
 	}
-	now := r.now()
-	account, err := r.store.AccountByIdentifier(ctx, i.Value, now)
+	account, err := r.store.AccountByIdentifier(ctx, i.Value, r.now())
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return Opened{}, fmt.Errorf("read user: %w", err)
 	}
@@ -159,10 +149,7 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	if user == "" {
 		subject = "name|" + i.Value
 	}
-	own := asker(caller, back)
-	count := r.counter(throttle.Ticket, subject+"|"+own)
-	count.Schedule = throttle.PerAsker()
-	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: bound(own, code), Now: now, Count: count})
+	t, err := r.tickets.Guess(ctx, caller, back, subject, code, storage.TicketGuess{User: user})
 	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
 	case waits && !refused.First: // a wait has one line, whoever goes on guessing
@@ -176,25 +163,14 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	case !errors.Is(err, storage.ErrNotFound):
 		return Opened{}, fmt.Errorf("compare code: %w", err)
 	}
-	if err := r.noteFailed(ctx, caller, user, subject, now); err != nil {
+	line, err := r.tickets.Line(ctx, subject) // of a name without a user too, so that it costs the same
+	if err != nil {
 		return Opened{}, err
 	}
-	return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}
-}
-
-// noteFailed writes the line of a wrong code. Whoever invents askers gets as many guesses as they like,
-// but no more lines than one counter allows, and one of its wait: it refuses nothing else. A name
-// without a user is counted too, so that it costs the same.
-func (r *Resets) noteFailed(ctx context.Context, caller mfa.Caller, user storage.UserID, subject string, now time.Time) error {
-	err := r.store.PutMessages(ctx, nil, []storage.Throttle{r.counter(throttle.Ticket, "line|"+subject)}, now)
-	refused, waits := errors.AsType[*storage.RefusedError](err)
-	if err != nil && !waits {
-		return fmt.Errorf("count wrong code: %w", err)
-	}
-	if user != "" && (!waits || refused.First) {
+	if line && user != "" {
 		r.journal.Note(r.journal.Event(caller, storage.Event{Kind: mfa.EventResetFailed, Outcome: mfa.OutcomeRefused, UserID: user}))
 	}
-	return nil
+	return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}
 }
 
 // Set sets the new password of an opened link. It returns the errors of password.Method.Check, and
@@ -202,10 +178,6 @@ func (r *Resets) noteFailed(ctx context.Context, caller mfa.Caller, user storage
 func (r *Resets) Set(ctx context.Context, caller mfa.Caller, o Opened, plain string) error {
 	return r.setter.ResetPassword(ctx, caller, o.account, plain, storage.TicketSpend{ID: o.ticket.ID, Purpose: Purpose, Proven: true,
 		Secret: o.state.Password, Was: o.state.Counter, Returned: o.state.Toll})
-}
-
-func (r *Resets) counter(bucket, subject string) storage.Throttle {
-	return storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: r.keyring.Hash("reset", subject)}, Schedule: throttle.Schedule(bucket)}
 }
 
 // passwordOf returns the password of an account; nil: it has none. A password that does not open

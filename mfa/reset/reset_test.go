@@ -16,6 +16,7 @@ import (
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
+	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
@@ -59,7 +60,7 @@ func (f *fixture) EventsOf(kind string) []storage.Event {
 // of the messages to users that this wrote.
 func (f *fixture) ask(name string) []storage.Message {
 	f.T.Helper()
-	if err := f.resets.Ask(f.T.Context(), f.Caller, name, reset.Return{Client: "app", Request: "the-request"}); err != nil {
+	if err := f.resets.Ask(f.T.Context(), f.Caller, name, ticket.Return{Client: "app", Request: "the-request"}); err != nil {
 		f.T.Fatalf("ask for %s: %v", name, err)
 	}
 	return f.work()
@@ -134,7 +135,7 @@ func TestOnlyAUserWithAProvenAddressAndAPasswordGetsAMessage(t *testing.T) {
 			"mailless": "", "keyless@example.com": "", "disabled@example.com": "", "pending@example.com": "",
 		} {
 			before := f.Store.Stats()
-			if err := f.resets.Ask(t.Context(), f.Caller, name, reset.Return{}); err != nil {
+			if err := f.resets.Ask(t.Context(), f.Caller, name, ticket.Return{}); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			after := f.Store.Stats()
@@ -189,7 +190,7 @@ func TestALinkSetsOnePasswordAndEndsEverything(t *testing.T) {
 		mfatest.Want(t, "the link again", f.set(link, "another ship at sea"), mfa.InvalidExchange)
 		mfatest.Want(t, "its sibling", f.set(sibling, "another ship at sea"), mfa.InvalidExchange)
 		for _, c := range []string{code, siblingCode} {
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", c, reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", c, ticket.Return{})
 			mfatest.Want(t, "the code of a used link", err, mfa.InvalidPasscode)
 		}
 		mfatest.Want(t, "the old password", f.SignIn(f.OpenRequest(), "ada", mfatest.Password), mfa.InvalidCredentials)
@@ -251,12 +252,12 @@ func TestALinkEndsWithItsHourItsAddressItsPasswordAndItsUser(t *testing.T) {
 	} {
 		f.Advance(time.Hour)
 		link, code := f.asked()
-		if _, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{}); err != nil {
+		if _, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{}); err != nil {
 			t.Fatalf("before %s: %v", name, err)
 		}
 		end()
 		mfatest.Want(t, "the link after "+name, f.set(link, fresh), mfa.InvalidExchange)
-		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, ticket.Return{})
 		mfatest.Want(t, "the code after "+name, err, mfa.InvalidPasscode)
 	}
 	f.Advance(time.Hour)
@@ -275,7 +276,7 @@ func TestWrongCodesAreCountedTogetherAndEndNoLink(t *testing.T) {
 		f := newFixture(t, dsn)
 		f.CreateAda()
 		guess := func(name, code string) error {
-			_, err := f.resets.Guess(t.Context(), f.Caller, name, code, reset.Return{})
+			_, err := f.resets.Guess(t.Context(), f.Caller, name, code, ticket.Return{})
 			return err
 		}
 		first, code := f.asked()
@@ -308,7 +309,7 @@ func TestAWrongCodeCostsTheSameForEveryName(t *testing.T) {
 	costs := map[string]int64{}
 	for _, name := range []string{"ada", "nobody", "nobody@example.com"} {
 		before := f.Store.Stats().Statements
-		_, err := f.resets.Guess(t.Context(), f.Caller, name, "12345678", reset.Return{})
+		_, err := f.resets.Guess(t.Context(), f.Caller, name, "12345678", ticket.Return{})
 		mfatest.Want(t, name, err, mfa.InvalidPasscode)
 		costs[name] = f.Store.Stats().Statements - before
 	}
@@ -321,7 +322,7 @@ func TestMessagesAreLimitedByNameNetworkAndAddress(t *testing.T) {
 	f := newFixture(t, "")
 	f.CreateAda()
 	ask := func(name string) mfa.Code {
-		return mfa.CodeOf(f.resets.Ask(t.Context(), f.Caller, name, reset.Return{}))
+		return mfa.CodeOf(f.resets.Ask(t.Context(), f.Caller, name, ticket.Return{}))
 	}
 	for _, name := range []string{"ada", "nobody"} {
 		for n := range 5 {

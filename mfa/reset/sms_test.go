@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa/notice"
 	"sallyport/mfa/passcode"
 	"sallyport/mfa/reset"
+	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 )
@@ -73,7 +74,7 @@ func TestAUserWithANumberAloneGetsATextMessage(t *testing.T) {
 		if len(got) != 1 || got[0].Recipient != number || got[0].Template != notice.PasswordReset || len(got[0].Data["code"]) != 9 {
 			t.Fatalf("messages = %+v, want one to %s", got, number)
 		}
-		_, err = f.resets.Guess(t.Context(), f.Caller, "+1 415 222 2222", got[0].Data["code"], reset.Return{})
+		_, err = f.resets.Guess(t.Context(), f.Caller, "+1 415 222 2222", got[0].Data["code"], ticket.Return{})
 		mfatest.Want(t, "the code", err, "")
 		mfatest.Want(t, "set", f.set(strings.TrimPrefix(got[0].Data["link"], "https://login.example.com/reset/"), fresh), "")
 		mfatest.Want(t, "the new password", f.SignIn(f.OpenRequest(), "ada", fresh), "")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 )
@@ -37,7 +38,7 @@ type Creation struct {
 
 // Accepted is a user who has just signed up.
 type Accepted struct {
-	Return        Return
+	Return        ticket.Return
 	Name          string
 	User          storage.UserID
 	Authenticator storage.AuthenticatorID
@@ -112,7 +113,7 @@ func (s *SignUps) account(o Opened) storage.Account {
 // AlreadyEnrolled for one that is not right or belongs to another user, and InvalidExchange if the
 // link is not valid any more.
 func (s *SignUps) Accept(ctx context.Context, caller mfa.Caller, o Opened, a Acceptance) (Accepted, error) {
-	out := Accepted{Return: o.Return, Name: o.Name, User: o.address.UserID, SameBrowser: o.Purpose == Purpose && s.sameBrowser(caller, o.browser)}
+	out := Accepted{Return: o.Return, Name: o.Name, User: o.address.UserID, SameBrowser: o.Purpose == Purpose && sameBrowser(caller, o.asker)}
 	profile, err := s.profile(o, a)
 	if err != nil {
 		return out, err

@@ -6,19 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/budget"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
+	"sallyport/mfa/ticket"
 	"sallyport/storage"
 )
-
-// codes is the number of codes: eight digits. Ten wrong ones a day are allowed.
-const codes = 100_000_000
 
 // Reasons for which an address gets no link.
 const (
@@ -28,22 +24,13 @@ const (
 	tooMany    = "too_many_messages"
 )
 
-// Keys of a job.
-const (
-	jobAddress     = "address" // as typed
-	jobClient      = "client"
-	jobRequest     = "request"
-	jobNetwork     = "network"
-	jobAgent       = "user_agent"
-	jobCorrelation = "correlation"
-	jobLogin       = "login"
-	jobBrowser     = "browser"
-)
+// jobAddress is the key of the address in a job, as it was typed.
+const jobAddress = "address"
 
 // Ask requests a message to an e-mail address. It reads no user. NotConfigured: nobody can sign up.
 // InvalidIdentifier: it is no e-mail address. TooManyMessages: too many were requested for the
 // address, or from the caller's network.
-func (s *SignUps) Ask(ctx context.Context, caller mfa.Caller, address string, back Return) error {
+func (s *SignUps) Ask(ctx context.Context, caller mfa.Caller, address string, back ticket.Return) error {
 	mode, err := s.ModeOf(ctx, back.Client)
 	if err != nil {
 		return err
@@ -58,23 +45,7 @@ func (s *SignUps) Ask(ctx context.Context, caller mfa.Caller, address string, ba
 	if i.Kind != storage.Email {
 		return &mfa.Error{Code: mfa.InvalidIdentifier}
 	}
-	if err := s.o.Admit.Spend(caller, budget.Initiations, 1); err != nil {
-		return err
-	}
-	now, subject := s.now(), "address|"+i.Value
-	sends := []storage.Throttle{s.counter(throttle.Send, subject), s.counter(throttle.SendHour, subject)}
-	if network := caller.Network(); network != "" {
-		sends = append(sends, s.counter(throttle.SendNetwork, network))
-	}
-	job := storage.Message{ID: storage.MessageID(storage.TimeOrdered(now, s.random)), Kind: Kind, Locale: caller.Locale, Data: map[string]string{
-		jobAddress: i.Text(), jobClient: string(back.Client), jobRequest: string(back.Request), jobNetwork: caller.Address, jobAgent: caller.Agent(),
-		jobCorrelation: caller.CorrelationID, jobLogin: caller.Login,
-		jobBrowser: hex.EncodeToString(s.browserOf(caller))}, CreatedAt: now, NextAt: now, ExpiresAt: now.Add(s.o.Life)}
-	err = s.store.PutMessages(ctx, []storage.Message{job}, sends, now)
-	if refused, ok := errors.AsType[*storage.RefusedError](err); ok {
-		return &mfa.Error{Code: mfa.TooManyMessages, RetryAfter: max(refused.Until.Sub(now), time.Second)}
-	}
-	return mfa.Wrap("request message", err)
+	return s.tickets.Ask(ctx, caller, "address|"+i.Value, back, map[string]string{jobAddress: i.Text()})
 }
 
 // Repeatable implements delivery.Sender: a job has one ticket, whose ID is that of the job.
@@ -83,8 +54,8 @@ func (s *SignUps) Repeatable() bool { return true }
 // Send implements delivery.Sender: it turns a job into a ticket and its message, or tells the user
 // who has the address.
 func (s *SignUps) Send(ctx context.Context, m delivery.Outgoing) error {
-	d, again := m.Data, &delivery.Retry{Reason: "storage"}
-	i, err := mfa.Identify(d[jobAddress])
+	again := &delivery.Retry{Reason: "storage"}
+	i, err := mfa.Identify(m.Data[jobAddress])
 	if err != nil {
 		return &delivery.Permanent{Reason: "address"}
 	}
@@ -92,7 +63,7 @@ func (s *SignUps) Send(ctx context.Context, m delivery.Outgoing) error {
 	if err != nil {
 		return again
 	}
-	c, err := s.client(ctx, storage.ClientID(d[jobClient]))
+	c, err := s.client(ctx, ticket.JobOf(m).Return.Client)
 	if err != nil {
 		return again
 	}
@@ -118,16 +89,16 @@ func (s *SignUps) Send(ctx context.Context, m delivery.Outgoing) error {
 // write stores what a job is answered with. The line in the audit trail has the job's ID, so that there
 // is one however often it is repeated.
 func (s *SignUps) write(ctx context.Context, m delivery.Outgoing, i storage.Identifier, h holder, event storage.Event) error {
-	d, now := m.Data, s.now()
-	caller := mfa.Caller{Address: d[jobNetwork], UserAgent: d[jobAgent], CorrelationID: d[jobCorrelation], Login: d[jobLogin], Locale: m.Locale}
-	line := s.journal.Event(caller, event)
+	now := s.now()
+	line := s.journal.Event(ticket.JobOf(m).Caller, event)
 	line.ID = storage.EventID(m.ID)
-	sends := []storage.Throttle{s.counter(throttle.SendAddress, "to|"+i.Value)}
+	sends := []storage.Throttle{s.tickets.Counter(throttle.SendAddress, "to|"+i.Value)}
 	var err error
 	switch {
 	case h.taken && event.Detail["reason"] == taken:
 		s.journal.Note(line)
 		told := notice.Message(now, s.random, notice.Locale(h.account, m.Locale), h.address.Text(), notice.SignUpTaken, map[string]string{"product": s.o.Product, "time": now.UTC().Format(time.RFC3339)}, now.Add(s.o.Life))
+		told.ID = s.told(m.ID)
 		err = s.store.PutMessages(ctx, []storage.Message{told}, sends, now)
 	case event.Outcome != mfa.OutcomeOK:
 		s.journal.Note(line)
@@ -149,48 +120,55 @@ func (s *SignUps) write(ctx context.Context, m delivery.Outgoing, i storage.Iden
 	return &delivery.Retry{Reason: "storage"}
 }
 
+// told is the ID of the message that a job writes to a user, one however often the job is done.
+func (s *SignUps) told(job storage.MessageID) storage.MessageID {
+	const ours = len("00000000-0000-0000-0000-") // with the time
+	return job[:ours] + storage.MessageID(hex.EncodeToString(s.keyring.Hash("sign up told", string(job)))[:len(job)-ours])
+}
+
 // ticket returns the ticket of a job with its message. It belongs to the address, also where a pending
 // user has that: nothing says so before the proof.
 func (s *SignUps) ticket(m delivery.Outgoing, now time.Time, i storage.Identifier, client storage.ClientID) (storage.NewTicket, error) {
-	n, err := mfa.Uniform(s.random, codes)
+	t, values, err := s.tickets.New(m, now)
 	if err != nil {
 		return storage.NewTicket{}, err
 	}
-	browser, err := hex.DecodeString(m.Data[jobBrowser])
-	if err != nil {
-		return storage.NewTicket{}, fmt.Errorf("read browser: %w", err)
-	}
-	data, err := json.Marshal(state{Address: i.Text(), User: storage.UserID(storage.Random128(s.random)), Request: storage.RequestID(m.Data[jobRequest]), Browser: browser})
+	job := ticket.JobOf(m)
+	data, err := json.Marshal(state{Address: i.Text(), User: storage.UserID(storage.Random128(s.random)), Request: job.Return.Request, Asker: job.Asker})
 	if err != nil {
 		return storage.NewTicket{}, fmt.Errorf("write ticket: %w", err)
 	}
-	link, code, until := storage.Random128(s.random), fmt.Sprintf("%08d", n), now.Add(s.o.Life)
-	return storage.NewTicket{
-		Ticket: storage.Ticket{ID: storage.TicketID(m.ID), Purpose: Purpose, Address: i.Value, Link: link, Code: code,
-			ClientID: client, Data: data, CreatedAt: now, ExpiresAt: until},
-		Messages: []storage.Message{notice.Message(now, s.random, m.Locale, i.Text(), notice.SignUp, map[string]string{
-			"product": s.o.Product, "link": s.o.Page + link, "code": code, "minutes": strconv.Itoa(int(s.o.Life / time.Minute))}, until)},
-	}, nil
+	t.Address, t.ClientID, t.Data = i.Value, client, data
+	return storage.NewTicket{Ticket: t, Messages: []storage.Message{notice.Message(now, s.random, m.Locale, i.Text(), notice.SignUp, values, t.ExpiresAt)}}, nil
 }
 
-// Guess returns the link of a typed code. InvalidPasscode: it is wrong or expired, or there were too
-// many wrong ones for the address, which the response must not tell apart.
-func (s *SignUps) Guess(ctx context.Context, caller mfa.Caller, address, code string) (Opened, error) {
+// Guess returns the link of a code that is typed in the browser, or the login, that asked for it.
+// InvalidPasscode: it is wrong, expired or of another asker, or there were too many wrong ones of this
+// asker for the address, which the response must not tell apart.
+func (s *SignUps) Guess(ctx context.Context, caller mfa.Caller, address, code string, back ticket.Return) (Opened, error) {
 	i, err := mfa.Identify(address)
 	if err != nil {
 		return Opened{}, err
 	}
-	if code == "" || i.Kind != storage.Email {
-		return Opened{}, &mfa.Error{Code: mfa.InvalidRequest}
+	if i.Kind != storage.Email {
+		return Opened{}, &mfa.Error{Code: mfa.InvalidIdentifier}
 	}
-	if err := s.o.Admit.Spend(caller, budget.Failures, 1); err != nil {
+	code, err = s.tickets.Code(caller, code)
+	if err != nil {
 		return Opened{}, err
 	}
-	t, err := s.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, Address: i.Value, Code: code, Now: s.now(), Count: s.counter(throttle.Ticket, "address|"+i.Value)})
+	subject := "address|" + i.Value
+	t, err := s.tickets.Guess(ctx, caller, back, subject, code, storage.TicketGuess{Address: i.Value})
 	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
 	case waits && refused.First: // one line, whoever goes on guessing
-		s.journal.Note(s.journal.Event(caller, storage.Event{Kind: mfa.EventSignUpFailed, Outcome: mfa.OutcomeRefused}))
+		line, err := s.tickets.Line(ctx, subject)
+		if err != nil {
+			return Opened{}, err
+		}
+		if line {
+			s.journal.Note(s.journal.Event(caller, storage.Event{Kind: mfa.EventSignUpFailed, Outcome: mfa.OutcomeRefused}))
+		}
 	case waits:
 	case err == nil:
 		o, err := s.opened(ctx, t)

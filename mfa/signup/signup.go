@@ -18,7 +18,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
-	"sallyport/mfa/throttle"
+	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -76,6 +76,7 @@ type SignUps struct {
 	store   Store
 	joiner  Joiner
 	keyring *seal.Keyring
+	tickets *ticket.Tickets
 	journal *audit.Journal
 	now     func() time.Time
 	random  io.Reader
@@ -84,7 +85,8 @@ type SignUps struct {
 
 // New returns SignUps.
 func New(store Store, joiner Joiner, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *SignUps {
-	return &SignUps{store: store, joiner: joiner, keyring: keyring, journal: journal, now: now, random: random, o: o}
+	tickets := ticket.New(store, keyring, now, random, ticket.Options{Purpose: Purpose, Counter: "sign up", Product: o.Product, Page: o.Page, Life: o.Life, Admit: o.Admit})
+	return &SignUps{tickets: tickets, store: store, joiner: joiner, keyring: keyring, journal: journal, now: now, random: random, o: o}
 }
 
 // Options returns what the SignUps are configured with.
@@ -117,18 +119,12 @@ func (s *SignUps) client(ctx context.Context, id storage.ClientID) (storage.Clie
 	return c, mfa.Wrap("read client", err)
 }
 
-// Return is where people came from and are led back to. It proves nothing.
-type Return struct {
-	Client  storage.ClientID
-	Request storage.RequestID
-}
-
 // state is the Data of a ticket. Of an invitation it has Request and Client at most.
 type state struct {
 	Address string            `json:"address,omitempty"` // as typed
 	User    storage.UserID    `json:"user,omitempty"`    // ID of the user to create
 	Request storage.RequestID `json:"request,omitempty"` // the login that the reader came from
-	Browser []byte            `json:"browser,omitempty"` // keyed hash of the binding cookie of who asked
+	Asker   string            `json:"asker,omitempty"`   // who asked (ticket.Asker)
 }
 
 // Field is a claim that a client asks for.
@@ -142,13 +138,13 @@ type Opened struct {
 	Link     string
 	Purpose  string
 	Name     string // the proven address
-	Return   Return
+	Return   ticket.Return
 	Fields   []Field
 	Terms    Terms
 	Passkeys bool // one can be set up in place of a password
 
 	ticket  storage.Ticket
-	browser []byte
+	asker   string
 	address storage.Identifier
 	pending *storage.Account     // nil: the user does not exist yet
 	over    []storage.Identifier // a name of another user that gives way
@@ -166,7 +162,7 @@ func (s *SignUps) Open(ctx context.Context, purpose, link string) (Opened, error
 
 func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	gone := &mfa.Error{Code: mfa.InvalidExchange}
-	o := Opened{Link: t.Link, Purpose: t.Purpose, Terms: s.o.Terms, Passkeys: s.o.Passkeys != nil, ticket: t, Return: Return{Client: t.ClientID}}
+	o := Opened{Link: t.Link, Purpose: t.Purpose, Terms: s.o.Terms, Passkeys: s.o.Passkeys != nil, ticket: t, Return: ticket.Return{Client: t.ClientID}}
 	if !t.Valid(s.now()) {
 		return o, gone
 	}
@@ -176,7 +172,7 @@ func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) 
 			return o, fmt.Errorf("read ticket: %w", err)
 		}
 	}
-	o.Return.Request, o.browser = st.Request, st.Browser
+	o.Return.Request, o.asker = st.Request, st.Asker
 	c, err := s.client(ctx, t.ClientID)
 	if err != nil {
 		return o, err
@@ -270,20 +266,9 @@ func (s *SignUps) holder(ctx context.Context, i storage.Identifier) (holder, err
 	return h, nil
 }
 
-// browserOf is the keyed hash of a caller's browser; nil: it has none.
-func (s *SignUps) browserOf(caller mfa.Caller) []byte {
-	if caller.Browser == "" {
-		return nil
-	}
-	return s.keyring.Hash("sign up browser", string(caller.Browser))
-}
-
-func (s *SignUps) sameBrowser(caller mfa.Caller, stored []byte) bool {
-	return caller.Browser != "" && s.keyring.IsHash("sign up browser", string(caller.Browser), stored)
-}
-
-func (s *SignUps) counter(bucket, subject string) storage.Throttle {
-	return storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: s.keyring.Hash("sign up", subject)}, Schedule: throttle.Schedule(bucket)}
+// sameBrowser reports whether the caller's browser is the one that asked.
+func sameBrowser(caller mfa.Caller, asker string) bool {
+	return caller.Browser != "" && seal.Equal(asker, ticket.Asker(caller, ""))
 }
 
 // fieldsOf returns what a client asks a new user for, with what is known of a pending one.

@@ -7,14 +7,14 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
+	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
-	"sallyport/provider/signing"
 	"sallyport/provider/token"
 	"sallyport/storage"
 )
@@ -72,28 +72,38 @@ func malformedAssertion() *oauth.Error {
 	return oauth.NewError("invalid_client", "client_assertion is not a signed JWT about the client").Because(oauth.InvalidAssertion)
 }
 
-// prove verifies an assertion for an endpoint, and returns its claims, or why it proves nothing.
-func (a *Authenticator) prove(ctx context.Context, c *clients.Client, text, path string) (assertion, string) {
-	var claims assertion
-	signed, err := a.options.Keys.Verify(ctx, &c.Client, text, AssertionAlgorithms(c))
-	if errors.Is(err, clientkeys.ErrUnavailable) {
-		return claims, oauth.UnavailableKeys
+// assert verifies the assertion of an attempt, and keeps its claims. It returns why the assertion
+// proves nothing, or an error if that can not be told.
+func (a *Authenticator) assert(ctx context.Context, t *attempt) (string, *oauth.Error) {
+	c := t.client
+	signed, err := a.options.Keys.Verify(ctx, &c.Client, t.sent.secret, clientkeys.AlgorithmsOf(c.AuthSigningAlg, c.Profile == clients.FAPI2), a.mayFetch(t))
+	if e := a.untold(err); e != nil {
+		return "", e
 	}
-	if err != nil || json.Unmarshal(signed.Payload, &claims) != nil || !mayAssert(signed.Type) || !a.accepts(c, claims, path) {
-		return claims, oauth.InvalidAssertion
+	if err != nil || json.Unmarshal(signed.Payload, &t.claims) != nil || !mayAssert(signed.Type) || !a.accepts(c, t.claims, t.path) {
+		return oauth.InvalidAssertion, nil
 	}
-	return claims, ""
+	return "", nil
 }
 
-// AssertionAlgorithms returns the algorithms of a client's assertions.
-func AssertionAlgorithms(c *clients.Client) []string {
+// mayFetch admits that an attempt makes the server fetch keys. It counts as a refusal.
+func (a *Authenticator) mayFetch(t *attempt) func() error {
+	return func() error { return a.options.Admit.Spend(t.caller, budget.Refusals, 1) }
+}
+
+// untold returns the refusal of an attempt because keys could not be fetched, which says nothing about
+// what the client sent; nil: err is another.
+func (a *Authenticator) untold(err error) *oauth.Error {
+	refused, limited := errors.AsType[*mfa.Error](err)
 	switch {
-	case c.AuthSigningAlg != "":
-		return []string{c.AuthSigningAlg}
-	case c.Profile == "fapi2":
-		return slices.DeleteFunc(signing.Algorithms(), func(alg string) bool { return alg == "RS256" })
+	case limited:
+		a.failures.Add(1)
+		return tooOften(refused.RetryAfter)
+	case errors.Is(err, clientkeys.ErrUnavailable):
+		a.failures.Add(1)
+		return oauth.NewError("invalid_client", "the keys of the client can not be fetched").Because(oauth.UnavailableKeys)
 	}
-	return signing.Algorithms()
+	return nil
 }
 
 // mayAssert reports whether a JWT of a type can be an assertion: a request object, which clients sign
@@ -106,7 +116,7 @@ func mayAssert(typ string) bool {
 // audience must be this server's: another one could send the assertion here.
 func (a *Authenticator) accepts(c *clients.Client, s assertion, path string) bool {
 	ours := []string{a.options.Issuer}
-	if c.Profile != "fapi2" {
+	if c.Profile != clients.FAPI2 {
 		ours = append(ours, a.options.Issuer+"/token", a.options.Issuer+path)
 	}
 	now := float64(a.now().Unix())

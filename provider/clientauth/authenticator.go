@@ -74,20 +74,12 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 		mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID}) // if it is refused later
 		return c, nil                                       // there is no secret to guess
 	}
-	t := attempt{sent: sent, client: c, caller: v}
-	var claims assertion
-	if sent.method == privateKeyJWT && t.allowed() {
-		claims, t.unproven = a.prove(r.Context(), c, sent.secret, r.URL.Path)
-		if t.unproven == oauth.UnavailableKeys { // not a guess, so not counted
-			a.failures.Add(1)
-			return nil, t.explain(oauth.NewError("invalid_client", "the keys of the client can not be fetched").Because(t.unproven))
-		}
-	}
+	t := &attempt{sent: sent, client: c, caller: v, path: r.URL.Path}
 	if e := a.verify(r.Context(), t); e != nil {
 		return nil, t.explain(e)
 	}
 	if sent.method == privateKeyJWT {
-		if e := a.useAssertion(r.Context(), c, claims); e != nil {
+		if e := a.useAssertion(r.Context(), c, t.claims); e != nil {
 			a.failures.Add(1)
 			return nil, t.explain(e)
 		}

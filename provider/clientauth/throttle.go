@@ -88,36 +88,40 @@ type attempt struct {
 	sent    credentials
 	client  *clients.Client // nil: unknown
 	caller  mfa.Caller
+	path    string // of the endpoint
 	subject []byte
-	// unproven is why the assertion proves nothing; "": it does, or there is none.
-	unproven string
+	claims  assertion // of its assertion, once that is verified
 }
 
-// allowed reports whether the client may use the method: it is enabled, and registered it.
-func (t attempt) allowed() bool {
-	return t.client != nil && !t.client.Disabled && t.client.AuthenticationMethod() == t.sent.method
-}
-
-// succeeds compares the secret. A client must use its registered method. An unknown client
-// takes as long as a wrong secret.
-func (t attempt) succeeds() bool {
-	if t.sent.method == privateKeyJWT {
-		return t.allowed() && t.unproven == ""
+// fault returns why an attempt fails, for the log and the audit trail; "": it succeeds. A client must
+// use its registered method. An unknown client takes as long as a wrong secret. An error says that it
+// can not be told: that is no guess.
+func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.Error) {
+	ok := t.sent.method != privateKeyJWT && matches(t.sent.secret, t.client)
+	switch {
+	case t.client == nil:
+		return oauth.UnknownClient, nil
+	case t.client.Disabled:
+		return oauth.DisabledClient, nil
+	case t.client.AuthenticationMethod() != t.sent.method:
+		return oauth.WrongMethod, nil
+	case t.sent.method == privateKeyJWT:
+		return a.assert(ctx, t)
+	case !ok:
+		return oauth.WrongSecret, nil
 	}
-	ok := matches(t.sent.secret, t.client)
-	return ok && t.allowed()
+	return "", nil
 }
 
-// verify verifies the secret of a client, which may fail 20 times from one network within
-// ten minutes. All unknown names share one counter per network, so that invented names
-// create no rows.
+// verify verifies what a client sent, which may fail 20 times from one network within ten minutes. All
+// unknown names share one counter per network, so that invented names create no rows.
 //
-// An attempt is counted before the secret is compared, one at a time, and refunded on
-// success. Only the first attempt after ten minutes without a failure is compared first, so a
-// client that sends the right secret causes no reads or writes. If that attempt fails it is
-// counted before the next one of its slot. So every start of a server allows one more attempt
+// An attempt is counted before it is judged, one at a time, and refunded on success: a client that has
+// to wait costs no comparison and no signature. Only the first attempt after ten minutes without a
+// failure is judged first, so a client that succeeds causes no reads or writes. If that attempt fails
+// it is counted before the next one of its slot. So every start of a server allows one more attempt
 // than 20, and concurrent attempts allow no more.
-func (a *Authenticator) verify(ctx context.Context, t attempt) *oauth.Error {
+func (a *Authenticator) verify(ctx context.Context, t *attempt) *oauth.Error {
 	name := storage.ClientID("")
 	if t.client != nil {
 		name = t.client.ID
@@ -135,54 +139,54 @@ func (a *Authenticator) verify(ctx context.Context, t attempt) *oauth.Error {
 	if wait, ok := s.remaining(string(t.subject), now); ok {
 		return a.refuse(wait)
 	}
-	first := now.UnixMicro()-s.failed >= window.Microseconds()
-	spends := 0 // of the budget; success spends nothing
-	if first {
-		if t.succeeds() {
-			return nil
-		}
-		spends = 1
-		s.failed = now.UnixMicro()
+	if now.UnixMicro()-s.failed >= window.Microseconds() {
+		return a.judgeFirst(ctx, s, t, now)
 	}
-	if e := a.checkBudget(t, spends); e != nil {
+	if e := a.checkBudget(t, 0); e != nil {
 		return e
 	}
 	if e := a.count(ctx, s, t, now); e != nil {
 		return e
 	}
-	if !first && t.succeeds() {
+	fault, e := a.fault(ctx, t)
+	if fault == "" {
 		a.refund(ctx, t, now)
-		return nil
+		return e
 	}
 	s.failed = now.UnixMicro()
 	a.failures.Add(1)
-	if first {
-		a.report(t, map[string]string{"reason": t.fault()})
-	} else {
-		_ = a.options.Admit.Spend(t.caller, budget.Refusals, 1) // checkBudget found that some is left
+	_ = a.options.Admit.Spend(t.caller, budget.Refusals, 1) // checkBudget found that some is left
+	return refusal(t, fault)
+}
+
+// judgeFirst judges the first attempt of a slot after ten minutes without a failure. Success spends
+// nothing.
+func (a *Authenticator) judgeFirst(ctx context.Context, s *slot, t *attempt, now time.Time) *oauth.Error {
+	fault, e := a.fault(ctx, t)
+	if fault == "" {
+		return e
 	}
-	e := oauth.Standard("invalid_client").Because(t.fault())
+	s.failed = now.UnixMicro()
+	if e := a.checkBudget(t, 1); e != nil {
+		return e
+	}
+	if e := a.count(ctx, s, t, now); e != nil {
+		return e
+	}
+	a.failures.Add(1)
+	a.report(t, map[string]string{"reason": fault})
+	return refusal(t, fault)
+}
+
+// refusal is the same for every fault.
+func refusal(t *attempt, fault string) *oauth.Error {
+	e := oauth.Standard("invalid_client").Because(fault)
 	e.Basic = t.sent.method == "client_secret_basic"
 	return e
 }
 
-// fault returns why an attempt fails, for the log and the audit trail.
-func (t attempt) fault() string {
-	switch {
-	case t.client == nil:
-		return oauth.UnknownClient
-	case t.client.Disabled:
-		return oauth.DisabledClient
-	case t.client.AuthenticationMethod() != t.sent.method:
-		return oauth.WrongMethod
-	case t.unproven != "":
-		return t.unproven
-	}
-	return oauth.WrongSecret
-}
-
 // explain returns the error of an attempt with what the log says about it.
-func (t attempt) explain(e *oauth.Error) *oauth.Error {
+func (t *attempt) explain(e *oauth.Error) *oauth.Error {
 	if e.Cause != nil {
 		return e
 	}
@@ -198,14 +202,14 @@ func (t attempt) explain(e *oauth.Error) *oauth.Error {
 	return e
 }
 
-func (t attempt) throttle() storage.Throttle {
+func (t *attempt) throttle() storage.Throttle {
 	return storage.Throttle{Key: storage.ThrottleKey{Bucket: throttle.ClientSecret, Subject: t.subject},
 		Schedule: storage.Schedule{Free: maxFailures - 1, First: window, Cap: window, Forget: window, Fixed: true}}
 }
 
 // count counts an attempt, or refuses it. The first server that refuses during a wait
 // reports it.
-func (a *Authenticator) count(ctx context.Context, s *slot, t attempt, now time.Time) *oauth.Error {
+func (a *Authenticator) count(ctx context.Context, s *slot, t *attempt, now time.Time) *oauth.Error {
 	r, err := a.store.CountAttempt(ctx, storage.Attempt{Throttles: []storage.Throttle{t.throttle()}, Now: now})
 	if err == nil {
 		return nil
@@ -223,7 +227,7 @@ func (a *Authenticator) count(ctx context.Context, s *slot, t attempt, now time.
 
 // refund undoes the count of a successful attempt, even if the caller disconnected. If that
 // fails the attempt stays counted.
-func (a *Authenticator) refund(ctx context.Context, t attempt, now time.Time) {
+func (a *Authenticator) refund(ctx context.Context, t *attempt, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refundTimeout)
 	defer cancel()
 	err := a.store.Spend(ctx, storage.Spend{Now: now, Forgive: []storage.ThrottleKey{t.throttle().Key}})
@@ -243,7 +247,7 @@ func (a *Authenticator) refuse(wait time.Duration) *oauth.Error {
 
 // checkBudget refuses an attempt from an address or network that failed so often, under any
 // names, that nothing more is written for it.
-func (a *Authenticator) checkBudget(t attempt, spends int) *oauth.Error {
+func (a *Authenticator) checkBudget(t *attempt, spends int) *oauth.Error {
 	refused, ok := errors.AsType[*mfa.Error](a.options.Admit.Spend(t.caller, budget.Refusals, spends))
 	if !ok {
 		return nil
@@ -259,7 +263,7 @@ func tooOften(wait time.Duration) *oauth.Error {
 
 // report adds the first failure within the window, and each wait, to the audit trail. It omits
 // unknown names: they may be secrets in the wrong field.
-func (a *Authenticator) report(t attempt, detail map[string]string) {
+func (a *Authenticator) report(t *attempt, detail map[string]string) {
 	e := storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused, Detail: detail}
 	if t.client != nil {
 		e.ClientID = t.client.ID

@@ -8,9 +8,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -92,6 +94,23 @@ func sign(t *testing.T, alg string, key any, headers map[jose.HeaderKey]any) str
 	return out
 }
 
+// renamed is a token with the name that RFC 9864 gives to EdDSA, which go-jose does not write.
+func renamed(t *testing.T, p pair) string {
+	t.Helper()
+	return compact(t, p, `{"alg":"Ed25519","kid":"`+p.public.KeyID+`","typ":"oauth-authz-req+jwt"}`)
+}
+
+// compact signs a header with an Ed25519 key.
+func compact(t *testing.T, p pair, header string) string {
+	t.Helper()
+	key, ok := p.private.(ed25519.PrivateKey)
+	if !ok {
+		t.Fatalf("a key of type %T", p.private)
+	}
+	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte("payload"))
+	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(text)))
+}
+
 func set(t *testing.T, keys ...jose.JSONWebKey) []byte {
 	t.Helper()
 	text, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
@@ -101,7 +120,7 @@ func set(t *testing.T, keys ...jose.JSONWebKey) []byte {
 	return text
 }
 
-var all = []string{"RS256", "PS256", "ES256", "EdDSA"}
+var all = Algorithms()
 
 func resolver(s *httptest.Server, now func() time.Time) *Resolver {
 	o := fetch.Options{}
@@ -133,6 +152,12 @@ func TestRegisteredKeysVerify(t *testing.T) {
 		{"RS256", rs.sign(t, "RS256", "rs"), all, nil},
 		{"PS256", rs.sign(t, "PS256", "rs"), all, nil},
 		{"EdDSA", ed.sign(t, "EdDSA", "ed"), all, nil},
+		{"Ed25519, the new name", renamed(t, ed), all, nil},
+		{"Ed25519 where its old name is registered", renamed(t, ed), []string{"EdDSA"}, ErrMalformed},
+		{"Ed25519 with another key", renamed(t, newPair(t, "EdDSA", "ed")), all, ErrSignature},
+		{"Ed25519 of an EC key", renamed(t, pair{ed.private, es.public}), all, ErrSignature},
+		{"a critical header with Ed25519", compact(t, ed, `{"alg":"Ed25519","kid":"ed","crit":["x"],"x":1}`), all, ErrSignature},
+		{"a changed payload with Ed25519", strings.Replace(renamed(t, ed), ".cGF5bG9hZA.", ".cGF5bG9hZB.", 1), all, ErrSignature},
 		{"no kid", ed.sign(t, "EdDSA", ""), all, nil},
 		{"an algorithm the caller does not allow", rs.sign(t, "RS256", "rs"), []string{"PS256", "ES256"}, ErrMalformed},
 		{"an algorithm nobody allows", rs.sign(t, "RS512", "rs"), append([]string{"RS512"}, all...), ErrMalformed},
@@ -151,19 +176,20 @@ func TestRegisteredKeysVerify(t *testing.T) {
 		{"nothing", "", all, ErrMalformed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := r.Verify(context.Background(), c, tc.token, tc.algs)
+			got, err := r.Verify(context.Background(), c, tc.token, tc.algs, nil)
 			if !errors.Is(err, tc.want) || tc.want == nil && (string(got.Payload) != "payload" || got.Type != "oauth-authz-req+jwt") {
 				t.Errorf("Verify = %+v, %v, want %v", got, err, tc.want)
 			}
 		})
 	}
-	if _, err := r.Verify(context.Background(), &storage.Client{}, es.sign(t, "ES256", "es"), all); !errors.Is(err, ErrNoKeys) {
+	if _, err := r.Verify(context.Background(), &storage.Client{}, es.sign(t, "ES256", "es"), all, nil); !errors.Is(err, ErrNoKeys) {
 		t.Errorf("a client without keys = %v, want %v", err, ErrNoKeys)
 	}
 }
 
 func TestSetsThatCanBeRegistered(t *testing.T) {
 	es, rs, weak, other := newPair(t, "ES256", "a"), newPair(t, "RS256", "b"), newPair(t, "RSA-1024", "c"), newPair(t, "ES384", "d")
+	long := jose.JSONWebKey{Key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 4096, 1), E: 65537}}
 	enc := es.public
 	enc.Use = "enc"
 	many := make([]jose.JSONWebKey, maxKeys+1)
@@ -180,6 +206,7 @@ func TestSetsThatCanBeRegistered(t *testing.T) {
 		{"a private key beside a public one", string(set(t, es.public, jose.JSONWebKey{Key: rs.private})), "private or symmetric"},
 		{"a secret", `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`, "private or symmetric"},
 		{"a short RSA key", string(set(t, weak.public)), "has no key"},
+		{"an RSA key of 4097 bits", string(set(t, long)), "has no key"},
 		{"another curve", string(set(t, other.public)), "has no key"},
 		{"a key for encryption", string(set(t, enc)), "has no key"},
 		{"no keys", `{"keys":[]}`, "has no key"},
@@ -215,12 +242,12 @@ func TestKeysRotate(t *testing.T) {
 	ctx := context.Background()
 	a, b := newPair(t, "ES256", "a"), newPair(t, "ES256", "b")
 	put(set(t, a.public))
-	if _, err := r.Verify(ctx, c, a.sign(t, "ES256", "a"), all); err != nil {
+	if _, err := r.Verify(ctx, c, a.sign(t, "ES256", "a"), all, nil); err != nil {
 		t.Fatal(err)
 	}
 	put(set(t, b.public))
 	for range 50 { // nobody makes the server fetch the set again and again
-		if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all); !errors.Is(err, ErrSignature) {
+		if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all, nil); !errors.Is(err, ErrSignature) {
 			t.Fatalf("a new key at once = %v, want %v", err, ErrSignature)
 		}
 	}
@@ -228,19 +255,19 @@ func TestKeysRotate(t *testing.T) {
 		t.Errorf("%d calls, want 1", calls.Load())
 	}
 	now = now.Add(refetch)
-	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all); err != nil {
+	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all, nil); err != nil {
 		t.Errorf("a new key after %s: %v", refetch, err)
 	}
-	if _, err := r.Verify(ctx, c, a.sign(t, "ES256", "a"), all); !errors.Is(err, ErrSignature) {
+	if _, err := r.Verify(ctx, c, a.sign(t, "ES256", "a"), all, nil); !errors.Is(err, ErrSignature) {
 		t.Errorf("a removed key = %v, want %v", err, ErrSignature)
 	}
 	s.Close()
 	now = now.Add(30 * time.Minute)
-	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all); err != nil {
+	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all, nil); err != nil {
 		t.Errorf("while the set is away: %v", err)
 	}
 	now = now.Add(time.Hour)
-	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all); !errors.Is(err, ErrUnavailable) {
+	if _, err := r.Verify(ctx, c, b.sign(t, "ES256", "b"), all, nil); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("long after the set went away = %v, want %v", err, ErrUnavailable)
 	}
 }
@@ -253,7 +280,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	a, b := newPair(t, "ES256", "a"), newPair(t, "ES256", "b")
 	put(set(t, a.public))
 	old, fresh := a.sign(t, "ES256", "a"), b.sign(t, "ES256", "b")
-	if _, err := r.Verify(context.Background(), c, old, all); err != nil {
+	if _, err := r.Verify(context.Background(), c, old, all, nil); err != nil {
 		t.Fatal(err)
 	}
 	put(set(t, a.public, b.public))
@@ -265,7 +292,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 			if i%2 == 0 {
 				token = fresh
 			}
-			if _, err := r.Verify(context.Background(), c, token, all); err != nil {
+			if _, err := r.Verify(context.Background(), c, token, all, nil); err != nil {
 				t.Errorf("token %d: %v", i%2, err)
 			}
 		})
@@ -281,7 +308,7 @@ func TestPrivateKeysAtAnAddressAreIgnored(t *testing.T) {
 	r := resolver(s, time.Now)
 	a := newPair(t, "ES256", "a")
 	put(set(t, jose.JSONWebKey{Key: a.private, KeyID: "a"}))
-	if _, err := r.Verify(context.Background(), c, a.sign(t, "ES256", "a"), all); !errors.Is(err, ErrSignature) {
+	if _, err := r.Verify(context.Background(), c, a.sign(t, "ES256", "a"), all, nil); !errors.Is(err, ErrSignature) {
 		t.Errorf("Verify = %v, want %v", err, ErrSignature)
 	}
 }

@@ -54,8 +54,9 @@ func Has(c *storage.Client) bool { return len(c.JWKS) > 0 || c.JWKSURI != "" }
 
 // Verify verifies a JWS in compact form with the keys of a client, and one of the algorithms. If the
 // header names no key, every key that fits is tried. A set at a jwks_uri is fetched again for a key
-// that is not in it, so that a client may sign with a key as soon as it has published it.
-func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, algs []string) (Signed, error) {
+// that is not in it, so that a client may sign with a key as soon as it has published it. admit, if
+// not nil, is called before anything is fetched; its error is then in the one that is returned.
+func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, algs []string, admit func() error) (Signed, error) {
 	if !Has(c) {
 		return Signed{}, ErrNoKeys
 	}
@@ -63,16 +64,16 @@ func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, 
 	if err != nil {
 		return Signed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	keys, at, err := r.keys(ctx, c, time.Time{})
+	keys, at, err := r.keys(ctx, c, time.Time{}, admit)
 	if err != nil {
 		return Signed{}, err
 	}
-	signed, found := verify(jws, keys)
+	signed, found := verify(jws, token, keys)
 	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, at); err != nil {
+		if keys, _, err = r.keys(ctx, c, at, admit); err != nil {
 			return Signed{}, err
 		}
-		signed, found = verify(jws, keys)
+		signed, found = verify(jws, token, keys)
 	}
 	if !found {
 		return Signed{}, ErrSignature
@@ -84,7 +85,7 @@ func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, 
 func allowed(algs []string) []jose.SignatureAlgorithm {
 	var out []jose.SignatureAlgorithm
 	for _, alg := range algs {
-		if slices.Contains(signing.Algorithms(), alg) {
+		if slices.Contains(Algorithms(), alg) {
 			out = append(out, jose.SignatureAlgorithm(alg))
 		}
 	}
@@ -92,14 +93,14 @@ func allowed(algs []string) []jose.SignatureAlgorithm {
 }
 
 // verify returns what a token says, if one of the keys verifies it.
-func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (Signed, bool) {
+func verify(jws *jose.JSONWebSignature, token string, keys []jose.JSONWebKey) (Signed, bool) {
 	header := jws.Signatures[0].Protected
 	for _, key := range keys {
 		if header.KeyID != "" && key.KeyID != header.KeyID || !fits(key, header.Algorithm) {
 			continue
 		}
-		payload, err := jws.Verify(key.Key)
-		if err != nil {
+		payload, ok := signing.Payload(jws, token, key.Key)
+		if !ok {
 			continue
 		}
 		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
@@ -109,12 +110,12 @@ func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (Signed, bool) {
 }
 
 // keys returns the keys of a client and when they were fetched; newer than a time that is not zero.
-func (r *Resolver) keys(ctx context.Context, c *storage.Client, than time.Time) ([]jose.JSONWebKey, time.Time, error) {
+func (r *Resolver) keys(ctx context.Context, c *storage.Client, than time.Time, admit func() error) ([]jose.JSONWebKey, time.Time, error) {
 	if len(c.JWKS) > 0 {
 		keys, _, err := parse(c.JWKS)
 		return keys, time.Time{}, err
 	}
-	w := fetch.Want{URL: c.JWKSURI, Max: MaxSet, Least: keysKept, Most: keysMost}
+	w := fetch.Want{URL: c.JWKSURI, Max: MaxSet, Least: keysKept, Most: keysMost, Admit: admit}
 	get := r.fetcher.Get
 	if !than.IsZero() {
 		get = func(ctx context.Context, w fetch.Want) (fetch.Document, error) { return r.fetcher.Newer(ctx, w, than) }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -20,8 +21,24 @@ const (
 	maxKeys = 50
 	// minRSA and maxRSA bound the modulus in bits (RFC 7518 section 3.3): a longer one would only
 	// cost time.
-	minRSA, maxRSA = 2048, 8192
+	minRSA, maxRSA = 2048, 4096
 )
+
+// Algorithms returns the algorithms that clients may sign with: those of the server's tokens, and
+// EdDSA by its new name too (RFC 9864).
+func Algorithms() []string { return append(signing.Algorithms(), signing.Ed25519) }
+
+// AlgorithmsOf returns those that a client may sign with: the one it registered, if any. RS256 is
+// excluded by the FAPI 2.0 Security Profile, section 5.4.1.
+func AlgorithmsOf(registered string, fapi bool) []string {
+	switch {
+	case registered != "":
+		return []string{registered}
+	case fapi:
+		return slices.DeleteFunc(Algorithms(), func(alg string) bool { return alg == string(jose.RS256) })
+	}
+	return Algorithms()
+}
 
 // ParseSet reads a JWK Set (RFC 7517 section 5) as a client registers it by value. It refuses a
 // set with a private or symmetric key, and one without a key that can be used.
@@ -33,7 +50,7 @@ func ParseSet(text []byte) ([]jose.JSONWebKey, error) {
 	case hidden:
 		return nil, errors.New("has a private or symmetric key; register public keys only")
 	case len(keys) == 0:
-		return nil, errors.New("has no key for RS256, PS256, ES256 or EdDSA; RSA keys have 2048 to 8192 bits")
+		return nil, errors.New("has no key for RS256, PS256, ES256 or Ed25519; RSA keys have 2048 to 4096 bits")
 	}
 	return keys, nil
 }
@@ -73,7 +90,7 @@ func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
 
 // usable reports whether a key can verify at least one algorithm.
 func usable(key jose.JSONWebKey) bool {
-	for _, alg := range signing.Algorithms() {
+	for _, alg := range Algorithms() {
 		if fits(key, alg) {
 			return true
 		}
@@ -83,7 +100,7 @@ func usable(key jose.JSONWebKey) bool {
 
 // fits reports whether a key is for an algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
 func fits(key jose.JSONWebKey, alg string) bool {
-	if key.Algorithm != "" && key.Algorithm != alg {
+	if key.Algorithm != "" && modern(key.Algorithm) != modern(alg) {
 		return false
 	}
 	switch public := key.Key.(type) {
@@ -93,7 +110,15 @@ func fits(key jose.JSONWebKey, alg string) bool {
 	case *ecdsa.PublicKey:
 		return alg == string(jose.ES256) && public.Curve == elliptic.P256()
 	case ed25519.PublicKey:
-		return alg == string(jose.EdDSA)
+		return modern(alg) == signing.Ed25519
 	}
 	return false
+}
+
+// modern returns the name of an algorithm, which for Ed25519 has two.
+func modern(alg string) string {
+	if alg == string(jose.EdDSA) {
+		return signing.Ed25519
+	}
+	return alg
 }

@@ -35,12 +35,12 @@ func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error
 	if b := c.builtIn[id]; b != nil {
 		return b, nil
 	}
-	if !validID.MatchString(string(id)) {
-		return nil, storage.ErrNotFound
-	}
 	found, epoch, ok := c.records.Get(id)
 	if ok {
 		return found, nil
+	}
+	if !validID.MatchString(string(id)) {
+		return nil, storage.ErrNotFound
 	}
 	stored, err := c.store.Client(ctx, id)
 	if err != nil {

@@ -87,7 +87,7 @@ func (k *checker) checkAuthentication() {
 	k.fault(signs && len(k.SecretHashes) > 0, "", "a client with private_key_jwt has no secret")
 	k.fault(signs && !clientkeys.Has(&k.Client.Client), "token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri")
 	k.fault(!signs && k.AuthSigningAlg != "", "token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
-	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, clientkeys.Algorithms()...)...)
 	k.fault(k.Profile == "fapi2" && k.AuthSigningAlg == "RS256", "token_endpoint_auth_signing_alg", "RS256 is excluded by profile fapi2")
 	k.fault(!k.Public && !signs && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
 	for _, h := range k.SecretHashes {
@@ -106,7 +106,7 @@ func (k *checker) checkKeys() {
 		address, _, _ := strings.Cut(uri, "#")
 		k.fault(!fetched(address), fmt.Sprintf("request_uris[%d]", i), "must be an https address of at most 2048 characters, without user")
 	}
-	k.oneOf("request_object_signing_alg", k.RequestObjectAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.oneOf("request_object_signing_alg", k.RequestObjectAlg, append([]string{""}, clientkeys.Algorithms()...)...)
 	k.fault(k.Profile == FAPI2 && k.RequestObjectAlg == "RS256", "request_object_signing_alg", "must not be RS256 with profile fapi2")
 	k.fault(k.RequireSignedRequestObject && !clientkeys.Has(&k.Client.Client), "require_signed_request_object", "needs jwks or jwks_uri")
 	k.fault(k.JWKSURI != "" && !fetched(k.JWKSURI), "jwks_uri", "must be an https address of at most 2048 characters, without user and fragment")

@@ -33,8 +33,8 @@ type Client struct {
 	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, or `none` for
 	// public clients. See [client authentication](guides/client-authentication.md).
 	AuthMethod string `yaml:"token_endpoint_auth_method"`
-	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256` or
-	// `EdDSA`; default: any of them.
+	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256`,
+	// `Ed25519`, or `EdDSA`, its older name; default: any of them.
 	AuthSigningAlg string `yaml:"token_endpoint_auth_signing_alg"`
 	// For confidential clients: at least 32 random characters. Only its SHA-256 is stored.
 	Secret string `yaml:"client_secret"`
@@ -48,7 +48,7 @@ type Client struct {
 	JWKSURI string `yaml:"jwks_uri"`
 	// Addresses at which the client publishes [request objects](guides/signed-and-pushed-requests.md), `https://`.
 	RequestURIs []string `yaml:"request_uris"`
-	// Algorithm of its request objects: `RS256`, `PS256`, `ES256` or `EdDSA`; default: any of them,
+	// Algorithm of its request objects: `RS256`, `PS256`, `ES256`, `Ed25519` or `EdDSA`; default: any of them,
 	// and with `profile: fapi2` any but `RS256`.
 	RequestObjectAlg string `yaml:"request_object_signing_alg"`
 	// Refuse its requests without a signed request object.

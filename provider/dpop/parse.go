@@ -8,9 +8,10 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"sallyport/provider/signing"
 )
 
 const (
@@ -21,10 +22,8 @@ const (
 )
 
 // algorithms do not include RS256: FAPI 2.0 excludes PKCS #1 v1.5, and clients make a key for proofs
-// alone. Ed25519 is the new name of EdDSA with that curve (RFC 9864), which go-jose does not have.
-var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.PS256, alg25519, jose.EdDSA}
-
-const alg25519 = "Ed25519"
+// alone.
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.PS256, signing.Ed25519, jose.EdDSA}
 
 // Algorithms returns the algorithms of proofs, as discovery lists them.
 func Algorithms() []string {
@@ -69,7 +68,7 @@ func parse(text string) (string, claims, string) {
 	if _, critical := header.ExtraHeaders["crit"]; critical {
 		return "", c, "the proof has a critical header"
 	}
-	payload, ok := verify(jws, text, key)
+	payload, ok := signing.Payload(jws, text, key.Key)
 	if !ok {
 		return "", c, "the signature does not verify"
 	}
@@ -83,17 +82,6 @@ func parse(text string) (string, claims, string) {
 	return base64.RawURLEncoding.EncodeToString(sum), c, ""
 }
 
-// verify returns the payload if the signature is right.
-func verify(jws *jose.JSONWebSignature, text string, key *jose.JSONWebKey) ([]byte, bool) {
-	if jws.Signatures[0].Protected.Algorithm != alg25519 {
-		payload, err := jws.Verify(key)
-		return payload, err == nil
-	}
-	public, ok := key.Key.(ed25519.PublicKey)
-	signed := text[:strings.LastIndexByte(text, '.')]
-	return jws.UnsafePayloadWithoutVerification(), ok && ed25519.Verify(public, []byte(signed), jws.Signatures[0].Signature)
-}
-
 // fits reports whether a key is of the type and size of an algorithm (RFC 7518 section 3.1).
 func fits(algorithm string, key any) bool {
 	switch k := key.(type) {
@@ -102,7 +90,7 @@ func fits(algorithm string, key any) bool {
 	case *rsa.PublicKey:
 		return algorithm == string(jose.PS256) && k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA
 	case ed25519.PublicKey:
-		return algorithm == string(jose.EdDSA) || algorithm == alg25519
+		return algorithm == string(jose.EdDSA) || algorithm == signing.Ed25519
 	}
 	return false
 }

@@ -53,6 +53,8 @@ type Want struct {
 	// A document is used again for Least, and longer if its Cache-Control allows, but not after
 	// Most; until then it also stands in for one that can not be fetched.
 	Least, Most time.Duration
+	// Admit, if not nil, is called before a call is made for this caller. Its error refuses the call.
+	Admit func() error
 }
 
 // Document is a document as it was fetched. It is shared and read-only.
@@ -117,7 +119,7 @@ func (f *Fetcher) get(ctx context.Context, w Want, good func(Document) bool) (Do
 	}
 	failed, _, known := f.kept.Get(failureOf(w.URL))
 	if !known || f.now().Sub(failed.At) >= failureKept {
-		failed = f.share(ctx, w, good)
+		failed = f.admitted(ctx, w, good)
 	}
 	switch {
 	case failed.err == nil:
@@ -126,6 +128,16 @@ func (f *Fetcher) get(ctx context.Context, w Want, good func(Document) bool) (Do
 		return last, nil
 	}
 	return Document{}, failed.err
+}
+
+// admitted is share, if the caller may cause a call.
+func (f *Fetcher) admitted(ctx context.Context, w Want, good func(Document) bool) Document {
+	if w.Admit != nil {
+		if err := w.Admit(); err != nil {
+			return Document{err: err}
+		}
+	}
+	return f.share(ctx, w, good)
 }
 
 // failureOf is the key of the last failed call for a document, which leaves the document itself in

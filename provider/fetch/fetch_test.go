@@ -49,6 +49,30 @@ func (s *site) want() Want {
 	return Want{URL: s.URL + "/jwks", Max: 1000, Least: time.Minute, Most: time.Hour}
 }
 
+func TestWhoMayNotCauseACallGetsWhatIsKept(t *testing.T) {
+	s := newSite(t, "127.0.0.0/8", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
+	asked, refusal := 0, errors.New("too much")
+	w := s.want()
+	w.Admit = func() error { asked++; return refusal }
+	if _, err := s.Get(t.Context(), w); !errors.Is(err, refusal) || s.calls.Load() != 0 {
+		t.Errorf("Get = %v after %d calls, want %v without one", err, s.calls.Load(), refusal)
+	}
+	if _, err := s.Get(t.Context(), s.want()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), w); err != nil || asked != 1 {
+		t.Errorf("Get of what is kept = %v, asked %d times, want it without asking again", err, asked)
+	}
+	s.wait(time.Minute)
+	if _, err := s.Get(t.Context(), w); err != nil || asked != 2 || s.calls.Load() != 1 {
+		t.Errorf("Get of what is old = %v, asked %d times, %d calls, want what is kept", err, asked, s.calls.Load())
+	}
+	s.wait(time.Hour)
+	if _, err := s.Get(t.Context(), w); !errors.Is(err, refusal) || s.calls.Load() != 1 {
+		t.Errorf("Get of what is too old = %v after %d calls, want %v", err, s.calls.Load(), refusal)
+	}
+}
+
 func TestWhatIsFetched(t *testing.T) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }
 	hang := make(chan struct{})

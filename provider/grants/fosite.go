@@ -48,8 +48,8 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 	return fosite.NewOAuth2Provider(s, &settings{config, map[string]fosite.TokenEndpointHandlers{
 		"authorization_code": {
 			explicit,
-			&pkceGuard{s}, // after the code was read, before tokens are created
-			oidc,          // after the access token, whose hash goes into the ID token
+			&pkceGuard{s},  // after the code was read, before tokens are created
+			idTokens{oidc}, // after the access token, whose hash goes into the ID token
 		},
 		"refresh_token": {
 			&oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
@@ -61,6 +61,16 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},
 		},
 	}})
+}
+
+// idTokens adds ID tokens, and leaves the code to the other handlers.
+type idTokens struct {
+	*openid.OpenIDConnectExplicitHandler
+}
+
+// HandleTokenEndpointRequest is that of fosite without its stack trace, which fosite ignores.
+func (idTokens) HandleTokenEndpointRequest(context.Context, fosite.AccessRequester) error {
+	return fosite.ErrUnknownRequest
 }
 
 // settings are those of fosite, with the handlers of each grant type apart: one that is asked

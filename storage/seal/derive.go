@@ -3,6 +3,8 @@ package seal
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
+	"sync"
 
 	"sallyport/storage"
 )
@@ -31,7 +33,7 @@ func (k *Keyring) MAC(use, purpose, value string) []byte {
 	if key == nil || key.mask == nil {
 		return nil
 	}
-	return digest(key.mac, additional("mac", purpose, value))
+	return key.mac.sum(additional("mac", purpose, value))
 }
 
 // MACs returns the MAC under every valid key, the current one first.
@@ -40,7 +42,7 @@ func (k *Keyring) MACs(use, purpose, value string) [][]byte {
 	out := make([][]byte, 0, len(keys))
 	for _, key := range keys {
 		if key.mask != nil {
-			out = append(out, digest(key.mac, additional("mac", purpose, value)))
+			out = append(out, key.mac.sum(additional("mac", purpose, value)))
 		}
 	}
 	return out
@@ -71,20 +73,32 @@ func (k *Keyring) Pepper(id storage.KeyID) (key []byte, kid storage.KeyID, ok bo
 	if found == nil || found.row.Use != "pepper" {
 		return nil, "", false
 	}
-	return found.mac, found.row.ID, true
+	return found.pepper, found.row.ID, true
 }
 
-func digest(key, data []byte) []byte {
-	h := hmac.New(sha256.New, key)
+// macKey is a key of HMAC-SHA-256. What was prepared from it is used again, since that costs as
+// much as the hash of a short text.
+type macKey struct {
+	key  []byte
+	idle sync.Pool // of hash.Hash
+}
+
+func (m *macKey) sum(data []byte) []byte {
+	h, ok := m.idle.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, m.key)
+	}
+	defer m.idle.Put(h)
+	h.Reset()
 	h.Write(data)
-	return h.Sum(nil)
+	return h.Sum(make([]byte, 0, sha256.Size))
 }
 
 // HashBy is Hash under one valid key; nil if there is no such key.
 func (k *Keyring) HashBy(id storage.KeyID, purpose, value string) []byte {
 	raw, _ := storage.Bytes(id)
 	if key := k.state.Load().byID[raw]; key != nil && key.row.Use == "hash" {
-		return digest(key.mac, additional("mac", purpose, value))
+		return key.mac.sum(additional("mac", purpose, value))
 	}
 	return nil
 }

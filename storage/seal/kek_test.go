@@ -102,7 +102,9 @@ func TestKeysAreNotPrinted(t *testing.T) {
 	k := loaded(t, keks, 1, "ES256", "EdDSA")
 	secrets := [][]byte{keks[0].key()}
 	for _, o := range k.state.Load().byID {
-		secrets = append(secrets, o.mac, o.mask)
+		if secrets = append(secrets, o.pepper); o.mac != nil {
+			secrets = append(secrets, o.mac.key, o.mask.key)
+		}
 		if key, ok := o.signer.(ed25519.PrivateKey); ok {
 			secrets = append(secrets, key)
 		}

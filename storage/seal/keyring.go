@@ -38,8 +38,9 @@ type opened struct {
 	active   bool        // may sign or seal now
 	box      cipher.AEAD // data: AES-256-GCM, and
 	extended *xaes       // XAES-256-GCM
-	mac      []byte      // hash, subject, session, token, pepper
-	mask     []byte      // session, token: hides id and generation inside a token
+	mac      *macKey     // hash, subject, session, token
+	mask     *macKey     // the same: hides id and generation inside a token
+	pepper   []byte
 	signer   crypto.Signer
 }
 

@@ -148,15 +148,20 @@ func (o *opened) prepare(material []byte) error {
 		o.box, err = newBox(material)
 		return err
 	case "pepper":
-		o.mac = material
+		o.pepper = material
 		return nil
 	}
 	// The purposes of one key never share bytes (RFC 5869).
-	if o.mac, err = hkdf.Expand(sha256.New, material, "mac", keyLength); err != nil {
+	if o.mac, err = derived(material, "mac"); err != nil {
 		return err
 	}
-	o.mask, err = hkdf.Expand(sha256.New, material, "mask", keyLength)
+	o.mask, err = derived(material, "mask")
 	return err
+}
+
+func derived(material []byte, purpose string) (*macKey, error) {
+	key, err := hkdf.Expand(sha256.New, material, purpose, keyLength)
+	return &macKey{key: key}, err
 }
 
 func (o *opened) prepareSigner(material []byte) error {

@@ -3,7 +3,7 @@ package seal
 import (
 	"crypto/hmac"
 	"encoding/binary"
-	"math/big"
+	"math/bits"
 )
 
 // A token is 64 base62 characters derived from a record's ID and generation, so that it is
@@ -19,7 +19,6 @@ const (
 	tokenLength = 64
 	tagLength   = 27
 	bodyLength  = 20
-	valueBits   = 8 * (tagLength + bodyLength)
 	fillers     = 33 // floor(62^64 / 2^376)
 	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
@@ -73,25 +72,42 @@ func (k *Keyring) OpenToken(use, token string) (id [16]byte, generation uint32, 
 }
 
 func (o *opened) tag(use string, body [bodyLength]byte) []byte {
-	return digest(o.mac, additional("token", use, string(body[:])))[:tagLength:tagLength]
+	return o.mac.sum(additional("token", use, string(body[:])))[:tagLength:tagLength]
 }
 
 // hide masks or unmasks the body and returns the filler of the token.
 func (o *opened) hide(tag []byte, body *[bodyLength]byte) byte {
-	stream := digest(o.mask, tag)
+	stream := o.mask.sum(tag)
 	for i := range body {
 		body[i] ^= stream[i]
 	}
 	return byte(binary.BigEndian.Uint64(stream[bodyLength:bodyLength+8]) % fillers)
 }
 
+// The digits of a token are converted ten at a time, as many as a word holds.
+const (
+	groupDigits = 10
+	groupBase   = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
+	words       = 6 // of filler and value
+)
+
 func encode(value []byte, filler byte) string {
-	n := new(big.Int).SetBytes(append([]byte{filler}, value...))
-	base, digit := big.NewInt(62), new(big.Int)
+	var raw [8 * words]byte
+	raw[0] = filler
+	copy(raw[1:], value)
+	var n [words]uint64
+	for i := range n {
+		n[i] = binary.BigEndian.Uint64(raw[8*i:])
+	}
 	var out [tokenLength]byte
-	for i := tokenLength - 1; i >= 0; i-- {
-		n.DivMod(n, base, digit)
-		out[i] = alphabet[digit.Int64()]
+	for end := tokenLength; end > 0; end -= groupDigits {
+		var rest uint64
+		for i := range n {
+			n[i], rest = bits.Div64(rest, n[i], groupBase)
+		}
+		for i := end - 1; i >= max(0, end-groupDigits); i-- {
+			out[i], rest = alphabet[rest%62], rest/62
+		}
 	}
 	return string(out[:])
 }
@@ -100,20 +116,30 @@ func decode(token string) (value []byte, filler byte, ok bool) {
 	if len(token) != tokenLength {
 		return nil, 0, false
 	}
-	n, base, digit := new(big.Int), big.NewInt(62), new(big.Int)
-	for _, c := range []byte(token) {
-		d := digitOf(c)
-		if d < 0 {
-			return nil, 0, false
+	var n [words]uint64 // 62^64 is less than 2^384
+	for start := 0; start < tokenLength; start += groupDigits {
+		base, group := uint64(1), uint64(0)
+		for _, c := range []byte(token[start:min(start+groupDigits, tokenLength)]) {
+			d := digitOf(c)
+			if d < 0 {
+				return nil, 0, false
+			}
+			base, group = base*62, group*62+uint64(d)
 		}
-		n.Add(n.Mul(n, base), digit.SetInt64(d))
+		for i := words - 1; i >= 0; i-- {
+			high, low := bits.Mul64(n[i], base)
+			sum, carry := bits.Add64(low, group, 0)
+			n[i], group = sum, high+carry
+		}
 	}
-	top := new(big.Int).Rsh(n, valueBits).Int64()
-	if top >= fillers {
+	raw := make([]byte, 8*words)
+	for i := range n {
+		binary.BigEndian.PutUint64(raw[8*i:], n[i])
+	}
+	if raw[0] >= fillers {
 		return nil, 0, false
 	}
-	n.And(n, new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), valueBits), big.NewInt(1)))
-	return n.FillBytes(make([]byte, valueBits/8)), byte(top), true
+	return raw[1:], raw[0], true
 }
 
 func digitOf(c byte) int64 {

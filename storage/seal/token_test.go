@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/rand"
 	"math/big"
 	"strings"
@@ -64,6 +65,31 @@ func TestOpenTokenRefuses(t *testing.T) {
 	}
 }
 
+// TestTokensAreNumbers: a token is the number of its bytes in base 62, whatever computes it.
+func TestTokensAreNumbers(t *testing.T) {
+	least, most := make([]byte, tagLength+bodyLength), bytes.Repeat([]byte{0xff}, tagLength+bodyLength)
+	values := [][]byte{least, most}
+	for range 1000 {
+		v := make([]byte, tagLength+bodyLength)
+		_, _ = rand.Read(v)
+		values = append(values, v)
+	}
+	for i, value := range values {
+		filler := byte(i % fillers)
+		token := encode(value, filler)
+		n := new(big.Int)
+		for _, c := range []byte(token) {
+			n.Add(n.Mul(n, big.NewInt(62)), big.NewInt(digitOf(c)))
+		}
+		if want := new(big.Int).SetBytes(append([]byte{filler}, value...)); n.Cmp(want) != 0 {
+			t.Fatalf("encode(%x, %d) = %q, which is %x, want %x", value, filler, token, n, want)
+		}
+		if got, f, ok := decode(token); !ok || f != filler || !bytes.Equal(got, value) {
+			t.Fatalf("decode(%q) = %x %d %v, want %x %d", token, got, f, ok, value, filler)
+		}
+	}
+}
+
 // TestTokensHaveNoPattern: tokens of neighbouring records are unrelated; at each position
 // each character of the alphabet is about equally frequent.
 func TestTokensHaveNoPattern(t *testing.T) {
@@ -88,7 +114,7 @@ func TestTokensHaveNoPattern(t *testing.T) {
 			}
 		}
 	}
-	if bound := new(big.Int).Mul(big.NewInt(fillers), new(big.Int).Lsh(big.NewInt(1), valueBits)); bound.Cmp(new(big.Int).Exp(big.NewInt(62), big.NewInt(tokenLength), nil)) > 0 {
+	if bound := new(big.Int).Mul(big.NewInt(fillers), new(big.Int).Lsh(big.NewInt(1), 8*(tagLength+bodyLength))); bound.Cmp(new(big.Int).Exp(big.NewInt(62), big.NewInt(tokenLength), nil)) > 0 {
 		t.Error("a token would need 65 characters")
 	}
 }

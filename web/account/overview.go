@@ -150,7 +150,7 @@ func (d *overview) factors(p *Pages, a storage.Account) {
 		}
 	}
 	d.Passkeys = p.passkeys != nil
-	d.Addable = slices.DeleteFunc(p.verifier.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
+	d.Addable = slices.DeleteFunc(slices.Clone(p.verifier.Methods()), func(i mfa.Info) bool { return !i.Enrolls })
 }
 
 // endSessions ends one session, or all others. It requires a recent proof: a person at an

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,23 @@ func TestEveryDeadEndNamesTheContact(t *testing.T) {
 		}
 		if strings.Contains(get(without, "/show/"+s.name+"?requestId=r-1", "en").Body.String(), "contact\"") {
 			t.Errorf("%s links a contact that is not set", s.name)
+		}
+	}
+}
+
+// The support number has no place of its own in a template: it comes with the contact.
+func TestTheSupportNumberComesWithTheContact(t *testing.T) {
+	names, err := fs.Glob(Files(), "templates/*.html")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(Files(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "support-id") {
+			t.Errorf("%s shows the support number without the contact", name)
 		}
 	}
 }

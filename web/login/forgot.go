@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/reset"
+	"sallyport/mfa/ticket"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -55,7 +56,7 @@ func (p *Pages) resetting(h gin.HandlerFunc) gin.HandlerFunc {
 }
 
 // outside prepares the data of a page that needs no login, but leads back to it.
-func (p *Pages) outside(c *gin.Context, back reset.Return, data any) page.Page {
+func (p *Pages) outside(c *gin.Context, back ticket.Return, data any) page.Page {
 	web.Bind(c) // for the token of its form
 	v := p.page(c, signin.Call{Caller: web.Caller(c)}, data)
 	v.Request = back.Request
@@ -68,8 +69,8 @@ func (p *Pages) outside(c *gin.Context, back reset.Return, data any) page.Page {
 }
 
 // returnOf is where the address of a page says that its user came from.
-func returnOf(c *gin.Context) reset.Return {
-	return reset.Return{Client: clientIn(c), Request: requestOf(c)}
+func returnOf(c *gin.Context) ticket.Return {
+	return ticket.Return{Client: clientIn(c), Request: requestOf(c)}
 }
 
 func (p *Pages) forgotForm(c *gin.Context) {
@@ -158,7 +159,7 @@ func (p *Pages) opened(c *gin.Context, link string) (reset.Opened, bool) {
 	return o, false
 }
 
-func (p *Pages) gone(c *gin.Context, back reset.Return, err error) {
+func (p *Pages) gone(c *gin.Context, back ticket.Return, err error) {
 	e, _, _ := problem.Lookup(refusals, err)
 	a := p.look.Reason(c, "", e)
 	a.Key = "reset.gone"

@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/mfa/reset"
 	"sallyport/mfa/signup"
 	"sallyport/provider"
 	"sallyport/web"
@@ -83,7 +82,7 @@ func (p *Pages) signUpForm(c *gin.Context) {
 // signUp requests a message, and shows the same page whoever has the address.
 func (p *Pages) signUp(c *gin.Context) {
 	address := c.PostForm("email")
-	err := p.signups.Ask(c.Request.Context(), p.caller(c), address, signup.Return(returnOf(c)))
+	err := p.signups.Ask(c.Request.Context(), p.caller(c), address, returnOf(c))
 	switch code := mfa.CodeOf(err); {
 	case err == nil:
 		p.showSignUpSent(c, http.StatusOK, forgotPage{Username: address, Pause: 60}, nil)
@@ -115,7 +114,7 @@ func (p *Pages) signUpCode(c *gin.Context) {
 		return
 	}
 	address := c.PostForm("email")
-	o, err := p.signups.Guess(c.Request.Context(), p.caller(c), address, strings.Join(strings.Fields(c.PostForm("passcode")), ""))
+	o, err := p.signups.Guess(c.Request.Context(), p.caller(c), address, c.PostForm("passcode"), returnOf(c))
 	if err != nil {
 		p.again(c, err, func(status int, a *page.Alert) {
 			if mfa.CodeOf(err) == mfa.InvalidPasscode {
@@ -171,7 +170,7 @@ func (p *Pages) linkGone(c *gin.Context, o signup.Opened, err error) {
 	if o.Purpose == signup.Invitation {
 		a.Key = "invitation.gone"
 	}
-	v := p.outside(c, reset.Return(o.Return), createPage{Purpose: o.Purpose})
+	v := p.outside(c, o.Return, createPage{Purpose: o.Purpose})
 	v.Alert, v.Here = &a, ""
 	p.look.Write(c, http.StatusGone, "signup_gone", v)
 }
@@ -264,7 +263,7 @@ func (p *Pages) askPasskey(c *gin.Context, o signup.Opened, d createPage, a sign
 
 func (p *Pages) showCreate(c *gin.Context, status int, o signup.Opened, d createPage, a *page.Alert) {
 	d.Link, d.Purpose, d.Name, d.Fields, d.Terms, d.Offer = o.Link, o.Purpose, o.Name, o.Fields, o.Terms, o.Passkeys
-	v := p.outside(c, reset.Return(o.Return), d)
+	v := p.outside(c, o.Return, d)
 	if v.Alert = v.OfPassword(a); d.Call != "" || c.Request.Method == http.MethodPost {
 		v.Here = ""
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -205,20 +206,24 @@ func (p Page) On(path string) string { return Path(path, p.Request, p.Client.ID)
 // Path returns the address of a page in a login. The client is in it so that the page leads
 // there when nothing else is left of the login.
 func Path(path string, request storage.RequestID, client storage.ClientID) string {
-	to := path + "?requestId=" + url.QueryEscape(string(request))
-	if client != "" {
-		to += "&client_id=" + url.QueryEscape(string(client))
+	if client == "" {
+		return path + "?requestId=" + url.QueryEscape(string(request))
 	}
-	return to
+	return path + "?requestId=" + url.QueryEscape(string(request)) + "&client_id=" + url.QueryEscape(string(client))
 }
+
+// buffers hold pages while they are rendered.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Write renders a page. It sends nothing before the page is complete.
 func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	if code >= http.StatusBadRequest && v.Alert != nil {
 		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
 	}
-	var b bytes.Buffer
-	if err := l.pages.execute(&b, name, &v); err != nil {
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	if err := l.pages.execute(b, name, &v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))

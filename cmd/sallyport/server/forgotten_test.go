@@ -35,8 +35,9 @@ users:
 // people are browsers in front of a server that sends mail.
 type people struct {
 	*server.Server
-	t    *testing.T
-	mail *smtptest.Server
+	t     *testing.T
+	mail  *smtptest.Server
+	clock *servertest.Clock // nil: not kept
 }
 
 func newPeople(t *testing.T, settings string) people {

@@ -27,13 +27,30 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindInt64 && slices.Contains(secretKeys, strings.ToLower(a.Key)) {
 		return slog.String(a.Key, "hidden")
 	}
-	switch v := a.Value.Any().(type) {
-	case string:
-		return slog.String(a.Key, sanitize(v))
-	case error:
-		return slog.String(a.Key, sanitize(v.Error()))
+	switch a.Value.Kind() {
+	case slog.KindString:
+		if v := a.Value.String(); !printable(v) {
+			return slog.String(a.Key, sanitize(v))
+		}
+	case slog.KindAny:
+		switch v := a.Value.Any().(type) {
+		case string:
+			return slog.String(a.Key, sanitize(v))
+		case error:
+			return slog.String(a.Key, sanitize(v.Error()))
+		}
 	}
 	return a
+}
+
+// printable reports whether a text is logged as it is, as most are.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return len(text) <= loggedMost
 }
 
 // loggedMost bounds one value of a record: a stack fits, and only a fraction of what a

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ import (
 )
 
 const ownerState = `clients:
-  - {client_id: own, public: true, headless_login: true, mfa: ALWAYS, consent: skip, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
+  - {client_id: own, public: true, headless_login: true, mfa: ALWAYS, mfa_remember: 720h, consent: skip, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
   - {client_id: consenting, public: true, headless_login: true, mfa: "OFF", consent: ask, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
   - {client_id: other, public: true, headless_login: true, mfa: "OFF", consent: skip, redirect_uris: ["https://other.example/cb"], grant_types: [authorization_code], scopes: [openid]}
 users:
@@ -74,6 +75,7 @@ type victim struct {
 	ids    []storage.RequestID // its addresses
 	fresh  bool
 	client string
+	jar    webtest.Jar // of its browser
 }
 
 // victims creates logins in every state, opened in a browser and by a program.
@@ -92,7 +94,7 @@ func (a *attacked) victims() []victim {
 			out = append(out, a.byProgram(client, stop, stop+", "+name))
 		}
 	}
-	return out
+	return append(out, a.inBrowser("own", "remembered", "over, its browser remembered"))
 }
 
 func (a *attacked) byProgram(client, stop, name string) victim {
@@ -149,7 +151,7 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 		a.T.Fatalf("authorize = %d %s", w.Code, w.Header().Get("Location"))
 	}
 	id := at.Query().Get("requestId")
-	v := victim{name: "in a browser, " + name, ids: []storage.RequestID{storage.RequestID(id)}, fresh: stop == "fresh", client: client}
+	v := victim{name: "in a browser, " + name, ids: []storage.RequestID{storage.RequestID(id)}, fresh: stop == "fresh", client: client, jar: jar}
 	send := func(path, mark string, fields ...string) {
 		action, form, found := webtest.Form(fetch("GET", path+"?requestId="+id, "").Body.String(), mark)
 		if !found {
@@ -163,8 +165,17 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 	if stop != "fresh" {
 		send("/login", `id="login-submit"`, "username", "vera", "password", "a lighthouse at dusk")
 	}
-	if stop == "over" {
+	switch stop {
+	case "over":
 		send("/consent", `id="consent-allow"`, "decision", "allow")
+	case "remembered":
+		key, err := base32.StdEncoding.DecodeString("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+		if err != nil {
+			a.T.Fatal(err)
+		}
+		if send("/mfa", `id="mfa-submit"`, "passcode", a.TOTP.CodeAt(key, a.Now()), "remember", "yes"); jar["sallyport_remembered"] == "" {
+			a.T.Fatalf("cookies = %v, want the browser remembered", jar)
+		}
 	}
 	return v
 }
@@ -196,6 +207,20 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 	return out
 }
 
+// devices returns the remembered devices of the victim.
+func (a *attacked) devices() []storage.RememberedDevice {
+	a.T.Helper()
+	vera, err := a.Store.AccountByIdentifier(a.T.Context(), "vera@example.com", a.Now())
+	if err != nil {
+		a.T.Fatal(err)
+	}
+	list, err := a.Store.RememberedOf(a.T.Context(), vera.User.ID, time.Now())
+	if err != nil || len(list) != 1 {
+		a.T.Fatalf("remembered devices: %+v, %v; want one", list, err)
+	}
+	return list
+}
+
 func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		servertest.AppendSettings(t, settings, fmt.Sprintf("outbox_file: %q\n", filepath.Join(t.TempDir(), "outbox.jsonl"))) // so that passwords can be reset
@@ -215,7 +240,11 @@ func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 			"another client's page":    {"Origin": "https://other.example"},
 			"another browser's cookie": {"Cookie": "sallyport_browser=" + strings.Repeat("x", 43) + "; __Host-sallyport_browser=" + strings.Repeat("x", 43)},
 		}
-		for _, v := range a.victims() {
+		all := a.victims()
+		// What is remembered spares a second factor, after the password.
+		callers["the remembered browser's cookie"] = map[string]string{"Cookie": "sallyport_remembered=" + all[len(all)-1].jar["sallyport_remembered"]}
+		devices := a.devices()
+		for _, v := range all {
 			before := a.look(v)
 			for _, route := range handlerRoutes(t, a.Handler) {
 				if routes[route[1]] != "login" || route[0] == "OPTIONS" {
@@ -230,6 +259,9 @@ func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 					t.Fatalf("%s: %s %s changed the login\n%+v\n%+v", v.name, route[0], route[1], before, after)
 				}
 			}
+		}
+		if after := a.devices(); !reflect.DeepEqual(devices, after) {
+			t.Errorf("the remembered devices were %+v, and are %+v", devices, after)
 		}
 	})
 }
