@@ -68,6 +68,8 @@ func newClient(c *Client) storage.Client {
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
 		AuthMethod: c.AuthMethod, AuthSigningAlg: c.AuthSigningAlg, JWKSURI: c.JWKSURI, RequestURIs: c.RequestURIs,
 		RequestObjectAlg: c.RequestObjectAlg, RequireSignedRequestObject: c.RequireSignedRequestObject, RequirePushed: c.RequirePushed, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods, PasskeyOffer: c.PasskeyOffer,
