@@ -15,7 +15,7 @@ func TestThePageOfTheUserName(t *testing.T) {
 	b.signIn("/account", "ada", id, "")
 	b.Must("/account", 200, `href="/account/username" aria-label="Change ada"`)
 	b.Get("/account/username")
-	b.Must("/account/username", 200, "Change your user name", `value="ada"`, "It is ada now", `autocomplete="username"`, `maxlength="30"`)
+	b.Must("/account/username", 200, "Change your user name", `value="ada"`, "Yours is ada", `autocomplete="username"`, `maxlength="30"`)
 	var taken []string
 	for typed, want := range map[string][2]string{
 		"grace": {"409", "You cannot have this user name"}, "admin": {"409", "You cannot have this user name"},
