@@ -6,7 +6,9 @@ import "time"
 // Back-Channel Logout 1.0). An engine writes it in the transaction that ends the session, to every
 // client with a back-channel that was ever authorized in it. Its recipient is the client, its ID
 // the jti of the logout token, and its data the user and the session. Without a session all of the
-// user's have ended.
+// user's have ended. If more than MaxLogouts messages would be written, every client gets one without
+// a session instead, although a session may have been kept, and clients that require one also get those
+// of the newest MaxLogouts sessions: how many sessions there are must not keep anybody from ending them.
 const (
 	BackchannelLogout = "backchannel_logout" // kind
 	LogoutToken       = "logout_token"       // template
@@ -16,3 +18,6 @@ const (
 
 // KeepLogout is how long a client that does not respond is told of the end of a session.
 const KeepLogout = 3 * 24 * time.Hour
+
+// MaxLogouts is how many messages with a session the end of a user's sessions writes.
+const MaxLogouts = 1000

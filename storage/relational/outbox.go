@@ -23,24 +23,38 @@ const outboxWaiting = "delivered_at = 0 AND dead_at = 0"
 // putMessages writes messages in the transaction of their cause.
 func (q querier) putMessages(messages []storage.Message) error { return q.addMessages(messages, "") }
 
+// addMessages inserts any number of messages. Each has 13 parameters, of which SQLite takes 32766 in
+// a statement.
 func (q querier) addMessages(messages []storage.Message, ending string) error {
-	in := insertInto("outbox (" + outboxColumns + ")")
-	for _, m := range messages {
-		var data []byte
-		if m.Data != nil {
-			var err error
-			if data, err = json.Marshal(m.Data); err != nil {
-				return fmt.Errorf("write message: %w", err)
+	for chunk := range slices.Chunk(messages, 500) {
+		in := insertInto("outbox (" + outboxColumns + ")")
+		for _, m := range chunk {
+			if err := q.addMessage(in, m); err != nil {
+				return err
 			}
 		}
-		sealed, err := q.e.keyring.Seal(outboxLabel, string(m.ID), data)
-		if err != nil {
+		if err := in.run(q, ending); err != nil {
 			return err
 		}
-		in.add(ref(m.ID), clean(m.Kind), clean(m.Recipient), clean(m.Template), clean(m.Locale), blob(sealed), micro(m.CreatedAt),
-			micro(m.NextAt), micro(m.ExpiresAt), int64(0), int64(0), int64(0), "")
 	}
-	return in.run(q, ending)
+	return nil
+}
+
+func (q querier) addMessage(in *insertion, m storage.Message) error {
+	var data []byte
+	if m.Data != nil {
+		var err error
+		if data, err = json.Marshal(m.Data); err != nil {
+			return fmt.Errorf("write message: %w", err)
+		}
+	}
+	sealed, err := q.e.keyring.Seal(outboxLabel, string(m.ID), data)
+	if err != nil {
+		return err
+	}
+	in.add(ref(m.ID), clean(m.Kind), clean(m.Recipient), clean(m.Template), clean(m.Locale), blob(sealed), micro(m.CreatedAt),
+		micro(m.NextAt), micro(m.ExpiresAt), int64(0), int64(0), int64(0), "")
+	return nil
 }
 
 // PutMessages implements storage.Outbox.

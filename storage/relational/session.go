@@ -104,7 +104,7 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 	if err := q.send(endedSessions+" WHERE id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)", micro(now), offline, ref(id), offline); err != nil {
 		return err
 	}
-	if err := q.putLogouts(false, now, "g.session_id = ? AND s.ended_at = ?", ref(id), micro(now)); err != nil {
+	if err := q.putLogouts(endedOne, now, "g.session_id = ? AND s.ended_at = ?", ref(id), micro(now)); err != nil {
 		return err
 	}
 	return q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ? OR `+endsOffline+`)`,
@@ -191,7 +191,11 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline
 	ending := " AND (session_id IS NOT NULL AND (NOT offline OR " + endsOffline + ") OR ?)"
 	others, args = except("g.session_id", ref(user), micro(now), offline)
 	told := "g.user_id = ? AND (s.ended_at = ? OR g.revoked_at = 0 AND g.session_id IS NOT NULL AND (NOT g.offline OR c.ends_offline) OR g.revoked_at = 0 AND ?)"
-	if err := q.putLogouts(kept == nil, now, told+others, args...); err != nil {
+	which := endedAll
+	if kept != nil {
+		which = endedOthers
+	}
+	if err := q.putLogouts(which, now, told+others, args...); err != nil {
 		return err
 	}
 	others, args = except("session_id", micro(now), ref(user), offline)

@@ -206,7 +206,7 @@ func (q querier) kill(c storage.UserChange) error {
 			return err
 		}
 	}
-	if err := q.putLogouts(true, c.Now, "g.user_id = ? AND (s.ended_at = ? OR g.revoked_at = 0)", id, now); err != nil {
+	if err := q.putLogouts(endedAll, c.Now, "g.user_id = ? AND (s.ended_at = ? OR g.revoked_at = 0)", id, now); err != nil {
 		return err
 	}
 	for _, s := range []struct {
@@ -237,7 +237,7 @@ func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, now time.Tim
 		if err := q.change("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(id)); err != nil {
 			return err
 		}
-		if err := q.putLogouts(true, now, "g.user_id = ? AND (s.ended_at = 0 OR g.revoked_at = 0)", ref(id)); err != nil {
+		if err := q.putLogouts(endedAll, now, "g.user_id = ? AND (s.ended_at = 0 OR g.revoked_at = 0)", ref(id)); err != nil {
 			return err
 		}
 		if err := q.change("DELETE FROM users WHERE id = ?", ref(id)); err != nil {

@@ -88,6 +88,7 @@ func logouts(w *fixture) {
 			w.Error("no client was told")
 		}
 	})
+	w.test("no number of sessions keeps anybody from ending them", manyLogouts)
 	w.test("a session remembers its clients as long as it lives, whatever their tokens", rememberedClients)
 	w.test("clients with a front-channel are found by their session", func(w *fixture) {
 		p := w.addUser()
