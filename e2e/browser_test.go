@@ -27,7 +27,7 @@ func TestFormsInChromium(t *testing.T) {
 // TestPasskeysInChromium runs browser/passkeys.test.mjs.
 func TestPasskeysInChromium(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 13)
+	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 14)
 }
 
 // runBrowser runs one file of browser tests against a stage, with separate users. `make
@@ -35,16 +35,20 @@ func TestPasskeysInChromium(t *testing.T) {
 func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	t.Helper()
 	type person struct {
-		Username string `json:"username"`
-		Email    string `json:"email"`
-		Password string `json:"password"`
-		TOTP     string `json:"totp,omitempty"`
+		Username string   `json:"username"`
+		Email    string   `json:"email"`
+		Password string   `json:"password"`
+		TOTP     string   `json:"totp,omitempty"`
+		Recovery []string `json:"recovery,omitempty"`
 	}
 	take := func(n int, totp bool) []person {
 		people := make([]person, n)
 		for i := range people {
 			u := s.user(t, totp)
-			people[i] = person{u.name, u.email, u.password, u.totp}
+			people[i] = person{u.name, u.email, u.password, u.totp, nil}
+			if totp {
+				people[i].Recovery = recoveryCodes(u)
+			}
 		}
 		return people
 	}
@@ -55,7 +59,7 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	text, err := json.Marshal(map[string]any{
 		"issuer": s.issuer, "admin": s.admin, "pages": s.pages, "messages": s.messages, "secret": s.secret, "key": s.clientKey,
 		"users": map[string]any{"totp": take(withTOTP, true), "plain": take(without, false)},
-		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
+		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect), "remembers": client("remembers", webRedirect+"/remembers"),
 			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),
 			"fast": client("fast", webRedirect+"/fast"), "signs": client("signs", webRedirect+"/signs"), "app": client("app", webRedirect+"/app"), "alone": client("alone", webRedirect+"/alone"), "shop": client("shop", webRedirect+"/shop"), "native": client("native", "http://127.0.0.1/native"),
 			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback")},

@@ -217,6 +217,7 @@ func (s *stage) state(withTOTP, without int) string {
 	confidential := fmt.Sprintf("    client_secret: %q\n", s.secret)
 	client("spa", spaRedirect, "    public: true\n    silent_login: true\n")
 	client("bank", bankRedirect, "    public: true\n    silent_login: true\n    mfa: ALWAYS\n")
+	client("remembers", webRedirect+"/remembers", "    public: true\n    mfa: ALWAYS\n    mfa_remember: 720h\n")
 	client("web", webRedirect, confidential)
 	client("post", webRedirect+"/post", confidential+"    token_endpoint_auth_method: client_secret_post\n    pkce_optional: true\n")
 	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
