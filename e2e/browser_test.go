@@ -58,7 +58,8 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
 			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),
 			"fast": client("fast", webRedirect+"/fast"), "signs": client("signs", webRedirect+"/signs"), "app": client("app", webRedirect+"/app"), "alone": client("alone", webRedirect+"/alone"), "native": client("native", "http://127.0.0.1/native"),
-			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback")},
+			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback"),
+			"told": client("told", s.pages+"/told"), "framed": client("framed", s.pages+"/framed")},
 	})
 	if err != nil {
 		t.Fatal(err)

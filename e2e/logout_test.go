@@ -1,0 +1,16 @@
+package e2e
+
+import "testing"
+
+// TestLogoutReachesApplications runs browser/logout.test.mjs, with applications on loopback.
+func TestLogoutReachesApplications(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			s := setStage(t, engine)
+			s.env = append(s.env, "SALLYPORT_FETCH_ALLOWED_NETWORKS=127.0.0.0/8")
+			s.serve(t)
+			runBrowser(t, s, "logout.test.mjs", 0, 6)
+		})
+	}
+}
