@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ func userCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "unlock", Args: "USER", About: "clear failed attempts, enable locked factors again", Run: userUnlock},
 		{Name: "reset-counters", Args: "USER", About: "accept codes again after the server's clock was ahead", Run: userResetCounters},
 		{Name: "reset-factors", Args: "USER", About: "delete second factors and recovery codes", Run: userResetFactors},
+		{Name: "free-username", Args: "NAME", About: "let anybody have a user name that its user gave up", Run: userFreeUsername},
 		{Name: "set-password", Args: "USER", About: "set a user's password", Run: userSetPassword},
 	}, args)
 }
@@ -54,34 +54,16 @@ func userMethods(v admin.User) string {
 }
 
 func userList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("user list", "users in the order of their ids", "[flags]")
-	limit := f.Int("limit", 100, "print at most this many, up to 1000")
-	search := f.String("search", "", "only users with this `text` in a user name, e-mail address or phone number")
-	after := f.String("after", "", "begin after this `id`, the last one of the previous page")
-	d, err := connect(ctx, p, f, args, 0)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if *limit < 1 || *limit > 1000 {
-		return cli.UsageError("user list: --limit must be from 1 to 1000")
-	}
-	query := url.Values{"limit": {strconv.Itoa(*limit)}}
-	if *search != "" {
-		query.Set("search", *search)
-	}
-	if *after != "" {
-		query.Set("after", *after)
-	}
-	var page admin.Users
-	if err := d.Get(ctx, "/users", query, &page); err != nil {
-		return err
-	}
-	return d.print(page.Users, func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
-		for _, v := range page.Users {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), cli.Time(v.CreatedAt))
-		}
+	return list(ctx, p, args, listing{"user list", "users in the order of their ids", "/users", map[string]string{
+		"search": "only users with this `text` in a user name, e-mail address or phone number",
+		"after":  "begin after this `id`, the last one of the previous page",
+	}}, func(d *connection, page admin.Users) error {
+		return d.print(page.Users, func(w io.Writer) {
+			fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
+			for _, v := range page.Users {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), cli.Time(v.CreatedAt))
+			}
+		})
 	})
 }
 
@@ -113,6 +95,9 @@ func writeUser(w io.Writer, v admin.User) {
 			text += " (not verified)"
 		}
 		line(string(n.Kind), text)
+	}
+	for _, n := range v.Retired {
+		line("retired username", cli.Printable(n.Value)+", kept until "+cli.Time(n.Until))
 	}
 	line("mfa_enabled", v.MFAEnabled)
 	if len(v.Roles) > 0 {

@@ -220,7 +220,9 @@ type grantAccountRow struct {
 
 func (q querier) grantAccount(query string, args []any, row *grantAccountRow, head ...any) error {
 	dest := append(head, row.user.dest()...)
-	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
+	dest = append(dest, &row.ended, &row.offline)
+	same := len(dest) // in every row
+	dest = append(dest, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
 	found := false
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
@@ -233,8 +235,9 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 				return err
 			}
 			row.account.User = user
+			q.ignore(dest[:same])
 		}
-		if row.id != "" {
+		if row.id != "" && string(row.kind) != string(storage.Retired) {
 			row.account.Identifiers = append(row.account.Identifiers, storage.Identifier{
 				ID: storage.IdentifierID(row.id), UserID: row.account.User.ID, Kind: storage.IdentifierKind(row.kind), Value: string(row.value), Shown: string(row.shown),
 				VerifiedAt: row.verified.time(), ExpiresAt: row.expires.time(), CreatedAt: row.created.time(), UpdatedAt: row.updated.time(),
