@@ -47,6 +47,9 @@ func (h *fixture) opened(id storage.ClientID, uri string, v mfa.Caller, s *sessi
 
 const gone = "page:invalid_request_uri:request_uri"
 
+// Conformance (Pushed authorization requests): RFC 9126 2.2: 201 with a `request_uri` of 128 random bits and `expires_in`
+// Conformance (Pushed authorization requests): RFC 9126 2.2: a `request_uri` is its client's
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestEndsOnce(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -195,6 +198,7 @@ func TestAPushedRequestOfTokensEndsOnce(t *testing.T) {
 	}
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4: it expires
 func TestPushedRequestsExpire(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -226,6 +230,11 @@ func TestPushedRequestsExpire(t *testing.T) {
 	})
 }
 
+// Conformance (Request objects): RFC 9101 10.5: `require_signed_request_object`
+// Conformance (Pushed authorization requests): RFC 9126 2: the client authenticates as at the token endpoint
+// Conformance (Pushed authorization requests): RFC 9126 2.1: the request is checked as at the authorization endpoint
+// Conformance (Pushed authorization requests): RFC 9126 2.1: no `request_uri` in a pushed request
+// Conformance (Pushed authorization requests): RFC 9126 5, 6: `require_pushed_authorization_requests`, per server and client
 func TestPushRefuses(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -352,6 +361,7 @@ func (k clientKey) object(t testing.TB, claims map[string]any, changes ...any) s
 	return k.sign(t, jose.ES256, "oauth-authz-req+jwt", payload)
 }
 
+// Conformance (DPoP): RFC 9449 10.1: a pushed request is bound to the key of its proof
 func TestAPushedProofBindsTheCode(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

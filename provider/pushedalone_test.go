@@ -73,6 +73,8 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 
 // The end of a request that lives longer than an hour can not be told from its ID, so a pushed one does
 // not.
+//
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestIsNotOpenedAgainAfterAnHour(t *testing.T) {
 	h := newFixture(t)
 	h.p.options.RequestTTL = 2 * time.Hour
