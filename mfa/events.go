@@ -62,6 +62,8 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventLogoutUndelivered = "logout.undelivered" // a client was not told of the end of a session
+
 	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
 	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
 	EventAddressAdded     = "address.added"
@@ -125,7 +127,7 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
+		EventLogout, EventLogoutUndelivered, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,
 		EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,

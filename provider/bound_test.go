@@ -154,6 +154,7 @@ func TestACodeIsBoundToItsKey(t *testing.T) {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 10: a code is bound to `dpop_jkt`
 func TestDPoPKeysOfRequests(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -166,6 +167,8 @@ func TestDPoPKeysOfRequests(t *testing.T) {
 }
 
 // RFC 9449 section 5.
+//
+// Conformance (DPoP): RFC 9449 5: tokens are bound to the key of the proof; refresh tokens of public clients for good
 func TestRefreshTokensOfPublicClientsAreBound(t *testing.T) {
 	h := newFixture(t)
 	h.client("spa", public, grace(10))

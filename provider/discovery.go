@@ -46,7 +46,9 @@ type metadata struct {
 	RequireRequestURI      bool              `json:"require_request_uri_registration"`
 	IssuerInResponse       bool              `json:"authorization_response_iss_parameter_supported"`
 	FrontchannelLogout     bool              `json:"frontchannel_logout_supported"`
+	FrontchannelSession    bool              `json:"frontchannel_logout_session_supported"`
 	BackchannelLogout      bool              `json:"backchannel_logout_supported"`
+	BackchannelSession     bool              `json:"backchannel_logout_session_supported"`
 	MTLSAliases            map[string]string `json:"mtls_endpoint_aliases,omitempty"`
 	CertificateBound       bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	DPoPAlgs               []string          `json:"dpop_signing_alg_values_supported"`
@@ -71,7 +73,8 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		TokenAuthAlgs: clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),
 		Displays: []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
-		DPoPAlgs:        dpop.Algorithms(),
+		DPoPAlgs:           dpop.Algorithms(),
+		FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true,
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),

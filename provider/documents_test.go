@@ -15,6 +15,7 @@ import (
 	"sallyport/storage"
 )
 
+// Conformance (Logout): Back-Channel Logout 2.1, Front-Channel Logout 3: the metadata says so
 func TestDiscovery(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256")
 	var m map[string]any
@@ -23,6 +24,7 @@ func TestDiscovery(t *testing.T) {
 		"userinfo_endpoint": issuer + "/userinfo", "jwks_uri": issuer + "/jwks.json", "end_session_endpoint": issuer + "/logout",
 		"introspection_endpoint": issuer + "/introspect", "revocation_endpoint": issuer + "/revoke", "request_parameter_supported": true,
 		"request_uri_parameter_supported": true, "require_request_uri_registration": true,
+		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
 		"pushed_authorization_request_endpoint": issuer + "/par", "require_pushed_authorization_requests": false, "claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true} {
 		if m[name] != want {
 			t.Errorf("%s = %v, want %v", name, m[name], want)

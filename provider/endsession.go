@@ -20,6 +20,9 @@ type Logout struct {
 	Redirect string          // "": show a page that says that the user is signed out
 	Client   *storage.Client // the application, by the hint or by client_id alone; nil: unknown
 	Ended    bool            // delete the session cookie
+	// Frontchannel are addresses of applications for the browser to load (OpenID Connect
+	// Front-Channel Logout 1.0 section 3), before it goes on.
+	Frontchannel []string
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
@@ -87,10 +90,32 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Ended = true
 		return out, nil
 	}
+	if out.Frontchannel, err = p.frontchannel(ctx, s.Session.ID); err != nil {
+		return Logout{}, err
+	}
 	if err := p.sessions.End(ctx, s, v); err != nil {
 		return Logout{}, fmt.Errorf("end session: %w", err)
 	}
 	out.Ended = true
+	return out, nil
+}
+
+// frontchannel returns the addresses at which the clients of a session sign its browser out.
+func (p *Provider) frontchannel(ctx context.Context, id storage.SessionID) ([]string, error) {
+	ids, err := p.sessions.FrontchannelClients(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, client := range ids {
+		c, err := p.clients.Client(ctx, client)
+		if err != nil && !isNotFound(err) {
+			return nil, err
+		}
+		if err == nil && c.FrontchannelLogoutURI != "" {
+			out = append(out, oauth.AppendQuery(c.FrontchannelLogoutURI, oauth.Encode([][2]string{{"iss", p.options.Issuer}, {"sid", string(id)}})))
+		}
+	}
 	return out, nil
 }
 

@@ -71,6 +71,11 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		return f, Finished{}, err
 	}
 	f.Code, f.Grant = issued.Code, issued.Grant
+	for _, g := range []*storage.Grant{f.Code, f.Grant} {
+		if g != nil {
+			g.SessionUntil = session.ExpiresAt
+		}
+	}
 	if stored.Consent != nil {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return f, Finished{}, err

@@ -246,6 +246,8 @@ func TestWrongCertificatesWait(t *testing.T) {
 
 // A certificate that is removed from the set at a jwks_uri is refused as soon as the set is fetched again,
 // and a new one is accepted as soon as it is published.
+//
+// Conformance (Certificates of clients): RFC 8705 2.2: `self_signed_tls_client_auth`: the certificate is in the key set of the client, which can change it
 func TestRegisteredCertificatesRotate(t *testing.T) {
 	h := newFixture(t)
 	old, next := mtlstest.SelfSigned(t, "self", h.now()), mtlstest.SelfSigned(t, "self", h.now())

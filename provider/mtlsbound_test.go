@@ -133,6 +133,8 @@ func TestRefreshTokensOfPublicClientsAreBoundToTheirCertificate(t *testing.T) {
 }
 
 // A token that is bound to a key and a certificate needs both.
+//
+// Conformance (Certificates of clients): RFC 8705 3, 3.1: a token is bound to the certificate, as `x5t#S256`, and refused without it or with another
 func TestATokenCanBeBoundTwice(t *testing.T) {
 	h := newFixture(t)
 	h.mutual()

@@ -18,6 +18,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/backchannel"
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
@@ -87,6 +88,7 @@ type Provider struct {
 	Introspection *introspection.Endpoints // the endpoints to which clients present tokens
 	ClientAuth    *clientauth.Authenticator
 	ClientKeys    *clientkeys.Resolver // verifies what clients sign
+	Backchannel   *backchannel.Sender  // tells clients of ended sessions
 
 	store    Store
 	keyring  *seal.Keyring
@@ -127,6 +129,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
 	p.ClientKeys, p.objects = clientkeys.New(o.Fetcher, now), o.Fetcher.Apart()
+	p.Backchannel = backchannel.New(p.clients, p.codec, o.Fetcher, now)
 	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, MTLS: o.MTLS, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})

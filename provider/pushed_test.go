@@ -95,6 +95,7 @@ func TestAPushedRequestEndsOnce(t *testing.T) {
 	})
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestEndsFromASessionOnce(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -121,6 +122,7 @@ func TestAPushedRequestEndsFromASessionOnce(t *testing.T) {
 	})
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestOneOfConcurrentProofsEndsAPushedRequest(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -179,6 +181,7 @@ func TestAPushedRequestGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestOfTokensEndsOnce(t *testing.T) {
 	h := newFixture(t)
 	h.p.options.LegacyResponseTypes = true

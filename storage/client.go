@@ -44,6 +44,13 @@ type Client struct {
 	RequirePushed              bool     `json:"require_pushed_authorization_requests,omitempty"`
 	RedirectURIs               []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs     []string `json:"post_logout_redirect_uris,omitempty"`
+	// BackchannelLogoutURI is told of ended sessions by the server (OpenID Connect Back-Channel Logout
+	// 1.0), FrontchannelLogoutURI by the browser that signs out (Front-Channel Logout 1.0). "": it is
+	// not told. Each wants the session to be named if its SessionRequired is set.
+	BackchannelLogoutURI              string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
 	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`

@@ -58,8 +58,11 @@ type Grant struct {
 	RefreshUntil       time.Time // idle end of the refresh token
 	// ExpiresAt is the absolute end of the refresh token. Until the code is redeemed it is
 	// the latest one possible: it decides for good when the row is removed.
-	ExpiresAt    time.Time
-	CreatedAt    time.Time
+	ExpiresAt time.Time
+	CreatedAt time.Time
+	// SessionUntil is the end of its session as it is known when the grant is stored. Until then the
+	// row says that the session has signed in the client. It is written, not read.
+	SessionUntil time.Time
 	RevokedAt    time.Time
 	RevokeReason string
 }

@@ -38,7 +38,8 @@ type Sessions interface {
 	ExtendSession(ctx context.Context, x Extension, events []Event) error
 	// SessionsOf returns a user's valid sessions, newest first.
 	SessionsOf(ctx context.Context, user UserID, now time.Time) ([]Session, error)
-	// EndSession ends a session with its grants; those with offline access only if
+	// EndSession ends a session with its grants, and tells its clients (BackchannelLogout); grants
+	// with offline access end only if
 	// offline or their client's LogoutEndsOffline is set. It includes the grant of a code redeemed at the same moment.
 	// Ending an ended session is not an error.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
@@ -49,6 +50,9 @@ type Sessions interface {
 	// HasLogins reports whether EndLogins, without a user, would cancel a request that has not
 	// expired.
 	HasLogins(ctx context.Context, browser [][]byte, now time.Time) (bool, error)
+	// FrontchannelClients returns the clients with a front-channel logout URI that a session has
+	// authorized. One statement.
+	FrontchannelClients(ctx context.Context, id SessionID) ([]ClientID, error)
 	// EndSessions ends all sessions of a user but one, with their codes and grants, as
 	// EndSession does. If offline is set, it ends every grant that is not of the kept session, even if the
 	// grant's own session is gone. In the same transaction it ends logins in progress:

@@ -222,8 +222,8 @@ type Users interface {
 	// DeclinePasskey sets PasskeyDeclinedAt, the first time only. ErrConflict: it is set, or there is
 	// no such user. UpdatedAt stays, as nothing that others see changes.
 	DeclinePasskey(ctx context.Context, id UserID, now time.Time) error
-	// DeleteUser removes a user and everything that belongs to it except events.
-	DeleteUser(ctx context.Context, id UserID, events []Event) error
+	// DeleteUser removes a user and everything that belongs to it except events and messages.
+	DeleteUser(ctx context.Context, id UserID, now time.Time, events []Event) error
 	// ListUsers returns users in the order of their IDs.
 	ListUsers(ctx context.Context, f UserFilter) ([]User, error)
 	// SearchUsers returns one page of users, in two statements.

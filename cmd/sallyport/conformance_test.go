@@ -25,6 +25,7 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 }
 
 // conformance is a requirement as the comment of a test says it: "// Conformance (PART): SECTIONS: TEXT".
@@ -149,9 +150,9 @@ func TestCommentsAboutConformanceAreRead(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"all parts":            {all + "func TestA() {}\n// Conformance (DPoP): RFC 9 2: first\nfunc TestB() {}\n// Conformance (DPoP): RFC 9 10: `it` is: so\nfunc TestC() {}\n", ""},
 		"a part that is not":   {all + "// Conformance (Nothing): RFC 1 1: a\nfunc TestA() {}\n", `no part "Nothing"`},
-		"no test":              {all + "func helper() {}\n", "0 of 5 comments"},
-		"no sections":          {all + "// Conformance (DPoP): text\nfunc TestA() {}\n", "5 of 6 comments"},
-		"above nothing":        {all + "func TestA() {}\n// Conformance (DPoP): RFC 1 1: a\n\nvar x int\n", "5 of 6 comments"},
+		"no test":              {all + "func helper() {}\n", "0 of 6 comments"},
+		"no sections":          {all + "// Conformance (DPoP): text\nfunc TestA() {}\n", "6 of 7 comments"},
+		"above nothing":        {all + "func TestA() {}\n// Conformance (DPoP): RFC 1 1: a\n\nvar x int\n", "6 of 7 comments"},
 		"a part without tests": {"// Conformance (DPoP): RFC 1 1: a\nfunc TestA() {}\n", `no test is about "Request objects"`},
 	} {
 		root := t.TempDir()

@@ -15,7 +15,7 @@ import (
 
 // messagesCommand shows and changes what the server sends.
 func messagesCommand(ctx context.Context, p *cli.Program, args []string) error {
-	return p.Group(ctx, "messages", "the mails and text messages that the server sends; MESSAGE is an id", []cli.Command{
+	return p.Group(ctx, "messages", "the mails, text messages and logout tokens that the server sends; MESSAGE is an id", []cli.Command{
 		{Name: "list", Args: "", About: "messages, newest first", Run: messagesList},
 		{Name: "show", Args: "MESSAGE", About: "one message; no code is shown", Run: messagesShow},
 		{Name: "resend", Args: "MESSAGE", About: "send a message now that waits or was given up", Run: messagesResend},
@@ -29,8 +29,8 @@ func messagesList(ctx context.Context, p *cli.Program, args []string) error {
 	query := url.Values{}
 	for name, usage := range map[string]string{
 		"state":     "only in this `state`: waiting, retrying, delivered or dead",
-		"kind":      "only of this `kind`: mail or sms",
-		"recipient": "only to this `address` or phone number",
+		"kind":      "only of this `kind`: mail, sms or backchannel_logout",
+		"recipient": "only to this `address`, phone number or client_id",
 		"before":    "only older than the message with this `id`, the last one of the previous page",
 	} {
 		f.Func(name, usage, func(value string) error { query.Set(name, value); return nil })

@@ -198,7 +198,7 @@ func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamil
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
 		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", metrics.Other},
-		"kind":   slices.Concat(mfa.EventKinds(), notice.Kinds(), []string{metrics.Other}), "bucket": append(throttle.Buckets(), metrics.Other),
+		"kind":   slices.Concat(mfa.EventKinds(), notice.Outgoing(), []string{metrics.Other}), "bucket": append(throttle.Buckets(), metrics.Other),
 		"outcome": append(mfa.Outcomes(), metrics.Other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
 		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},

@@ -37,6 +37,8 @@ type Options struct {
 	Poll     time.Duration // how often the outbox is read; 1 s
 	// Count is called with the kind and the outcome, one of Results, of every attempt.
 	Count func(kind, result string)
+	// GaveUp is called with every message that was given up, and why.
+	GaveUp func(m storage.Message, reason string)
 }
 
 // Results of attempts.
@@ -82,6 +84,9 @@ func New(store Store, senders map[string]Sender, renderer Renderer, now func() t
 	}
 	if o.Count == nil {
 		o.Count = func(string, string) {}
+	}
+	if o.GaveUp == nil {
+		o.GaveUp = func(storage.Message, string) {}
 	}
 	w := &Worker{store: store, senders: senders, renderer: renderer, now: now, random: random, log: log, o: o, wake: map[string]chan struct{}{}}
 	for kind := range senders {
@@ -186,10 +191,13 @@ func (w *Worker) expire(ctx context.Context) {
 
 // report counts and logs an outcome. It names no recipient.
 func (w *Worker) report(m storage.Message, result, reason string) {
-	if !slices.Contains(notice.Kinds(), m.Kind) {
+	if !slices.Contains(notice.Outgoing(), m.Kind) {
 		return // of the server to itself, or of a version that had more kinds
 	}
 	w.o.Count(m.Kind, result)
+	if result != Delivered && result != Retried {
+		w.o.GaveUp(m, reason)
+	}
 	level := slog.LevelWarn
 	switch result {
 	case Delivered:

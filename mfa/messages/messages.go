@@ -46,7 +46,7 @@ func New(store Store, journal *audit.Journal, now func() time.Time) *Registry {
 // List returns messages, newest first. A recipient may be spelt as at a login.
 func (r *Registry) List(ctx context.Context, f storage.MessageFilter) ([]storage.MessageRecord, error) {
 	f.Now = r.now()
-	if i, err := mfa.Identify(f.Recipient); err == nil {
+	if i, err := mfa.Identify(f.Recipient); err == nil && i.Kind != storage.Username { // that may be a client_id
 		f.Recipient = i.Text()
 	}
 	list, err := r.store.ListMessages(ctx, f)

@@ -11,6 +11,9 @@ import (
 // happened is as true a day later. A code or link keeps its end: a later mail would bring one that
 // no longer works.
 func Until(now time.Time, m storage.Message) time.Time {
+	if m.Kind == storage.BackchannelLogout {
+		return now.Add(storage.KeepLogout) // its token is written when it is sent
+	}
 	if !HasCode(m.Template) && slices.Contains(Templates(), m.Template) {
 		return now.Add(ttl)
 	}

@@ -21,6 +21,9 @@ const (
 // Kinds returns the kinds of messages to users.
 func Kinds() []string { return []string{Mail, SMS} }
 
+// Outgoing returns the kinds of messages that leave the server: those to users, and those to clients.
+func Outgoing() []string { return append(Kinds(), storage.BackchannelLogout) }
+
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
 // "minutes", PasswordReset and SignUp these and "link", Invitation what is beside it, all others "product" and "time", and what they have
 // of "browser", "system" and "network", or else "actor".

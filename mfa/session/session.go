@@ -167,6 +167,12 @@ func (s *Registry) End(ctx context.Context, x *SignedIn, v mfa.Caller) error {
 	return mfa.Wrap("end session", s.store.EndSession(ctx, x.Session.ID, false, e.At, []storage.Event{e}))
 }
 
+// FrontchannelClients returns the clients of a session that the browser tells of its end.
+func (s *Registry) FrontchannelClients(ctx context.Context, id storage.SessionID) ([]storage.ClientID, error) {
+	found, err := s.store.FrontchannelClients(ctx, id)
+	return found, mfa.Wrap("read clients of session", err)
+}
+
 // HasLogins reports whether there are unfinished logins in the caller's browser that a user has
 // proven something in.
 func (s *Registry) HasLogins(ctx context.Context, v mfa.Caller) (bool, error) {

@@ -150,7 +150,7 @@ func (u *Registry) Enable(ctx context.Context, v mfa.Caller, a storage.Account) 
 // Delete deletes a user and all data of the user but the audit trail.
 func (u *Registry) Delete(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	e := u.journal.Event(v, storage.Event{Kind: mfa.EventUserDeleted, UserID: a.User.ID})
-	return refusal(mfa.Wrap("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
+	return refusal(mfa.Wrap("delete user", u.store.DeleteUser(ctx, a.User.ID, e.At, []storage.Event{e})))
 }
 
 // Unlock resets a user's counters of failures and enables the factors they disabled.

@@ -3,7 +3,6 @@ package clients
 import (
 	"crypto/sha256"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -159,28 +158,44 @@ func (k *checker) checkURIs() {
 		text := k.redirectFault(uri)
 		k.fault(text != "", fmt.Sprintf("post_logout_redirect_uris[%d]", i), text)
 	}
+	k.checkLogoutURIs()
 	for i, text := range k.AllowedOrigins {
 		u, err := url.Parse(text)
-		k.fault(err != nil || origin.Of(text) == "" || !webScheme(u) || u.User != nil || strings.Count(text, "/") > 2 || strings.ContainsAny(text, "?#*"),
+		k.fault(err != nil || origin.Of(text) == "" || !origin.Secure(u) || u.User != nil || strings.Count(text, "/") > 2 || strings.ContainsAny(text, "?#*"),
 			fmt.Sprintf("allowed_origins[%d]", i), "must be an origin such as https://app.example.com, without path or wildcard")
 	}
 	for _, f := range [][2]string{{"login_url", k.LoginURL}, {"mfa_url", k.MFAURL}, {"logo_uri", k.LogoURI}, {"policy_uri", k.PolicyURI},
 		{"tos_uri", k.TosURI}, {"client_uri", k.ClientURI}} {
 		u, err := url.Parse(f[1])
-		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !webScheme(u)), f[0], "must be an https address (http for localhost only)")
+		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !origin.Secure(u)), f[0], "must be an https address (http for localhost only)")
 	}
 	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
 }
 
-// webScheme reports whether a URL is https, or http on a loopback host.
-func webScheme(u *url.URL) bool {
-	if u.Scheme != "http" || strings.EqualFold(u.Hostname(), "localhost") {
-		return u.Scheme == "https" || u.Scheme == "http"
+// checkLogoutURIs checks where the client is told of ended sessions (OpenID Connect Back-Channel
+// Logout 1.0 section 2.2, Front-Channel Logout 1.0 section 2). Browsers of users load the address of
+// the front-channel, so it must be where they also come back to.
+func (k *checker) checkLogoutURIs() {
+	const needs = "must be an https address (http for loopback addresses only) of at most 2048 ASCII characters, without user and fragment"
+	k.fault(k.BackchannelLogoutURI != "" && !called(k.BackchannelLogoutURI), "backchannel_logout_uri", needs)
+	k.fault(k.BackchannelLogoutSessionRequired && k.BackchannelLogoutURI == "", "backchannel_logout_session_required", "belongs to backchannel_logout_uri")
+	k.fault(k.FrontchannelLogoutSessionRequired && k.FrontchannelLogoutURI == "", "frontchannel_logout_session_required", "belongs to frontchannel_logout_uri")
+	if k.FrontchannelLogoutURI == "" {
+		return
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback()
+	k.fault(!called(k.FrontchannelLogoutURI), "frontchannel_logout_uri", needs)
+	from := origin.Of(k.FrontchannelLogoutURI)
+	k.fault(!slices.ContainsFunc(k.RedirectURIs, func(uri string) bool { return origin.Of(uri) == from }),
+		"frontchannel_logout_uri", "must have the scheme, host and port of one of redirect_uris")
+}
+
+// called reports whether an address may be one that the server, or a browser in its name, calls.
+func called(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && origin.Secure(u) && origin.Of(uri) != "" && u.User == nil && len(uri) <= maxRedirect && !strings.Contains(uri, "#") &&
+		!strings.ContainsFunc(uri, func(x rune) bool { return x <= ' ' || x > '~' || x == '\\' })
 }
 
 // redirectFault returns what is wrong with a redirect URI (RFC 9700 section 2.1, RFC 8252
@@ -194,7 +209,7 @@ func (k *checker) redirectFault(uri string) string {
 	case err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(uri, `#\*`):
 		return "must be an absolute URL without fragment, user, backslash or wildcard"
 	case u.Scheme == "http" || u.Scheme == "https":
-		if u.Host == "" || !webScheme(u) {
+		if u.Host == "" || !origin.Secure(u) {
 			return "must begin with https:// (http:// is for loopback addresses only)"
 		}
 		return ""

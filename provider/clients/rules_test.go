@@ -50,6 +50,32 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	}
 }
 
+// OpenID Connect Back-Channel Logout 1.0 section 2.2, Front-Channel Logout 1.0 section 2.
+//
+// Conformance (Logout): Back-Channel Logout 2.2, Front-Channel Logout 2: the address has no fragment; the other one the origin of a redirect URI
+func TestLogoutURIs(t *testing.T) {
+	for uri, want := range map[string][2]bool{ // back-channel, front-channel
+		"https://rp.example/out?tenant=a": {true, true}, "https://RP.example:443/out": {true, true}, "http://localhost:3000/out": {true, true},
+		"https://other.example/out": {true, false}, "https://rp.example:8443/out": {true, false}, "http://127.0.0.1:3000/out": {true, false}, "http://rp.example/out": {false, false},
+		"https://rp.example/out#x": {false, false}, "https://me@rp.example/out": {false, false}, "com.example.app:/out": {false, false}, "javascript:alert(1)": {false, false},
+		"https://rp.example/a b": {false, false}, "https://rp.example\\@evil.example/": {false, false}, "/out": {false, false}, "https://": {false, false},
+	} {
+		for i, set := range []func(*storage.Client){func(c *storage.Client) { c.BackchannelLogoutURI = uri }, func(c *storage.Client) { c.FrontchannelLogoutURI = uri }} {
+			c := storage.Client{RedirectURIs: []string{"https://rp.example/cb", "http://localhost:3000/cb"}}
+			set(&c)
+			k := &checker{Client: New(c)}
+			k.checkLogoutURIs()
+			if ok := len(k.faults) == 0; ok != want[i] {
+				t.Errorf("%q is accepted: %v in row %d, want %v (%v)", uri, ok, i, want[i], k.faults)
+			}
+		}
+	}
+	k := &checker{Client: New(storage.Client{BackchannelLogoutSessionRequired: true, FrontchannelLogoutSessionRequired: true})}
+	if k.checkLogoutURIs(); len(k.faults) != 2 {
+		t.Errorf("faults of settings without addresses: %v", k.faults)
+	}
+}
+
 func TestAllowedOriginsOfAClient(t *testing.T) {
 	for text, want := range map[string]bool{
 		"https://app.example.com": true, "https://app.example.com:443": true, "https://App.Example.com": true, "https://bücher.example": true,

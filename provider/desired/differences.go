@@ -69,6 +69,8 @@ func newClient(c *Client) storage.Client {
 		AuthMethod: c.AuthMethod, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI, TLSSANIP: c.TLSSANIP, TLSSANEmail: c.TLSSANEmail,
 		AuthSigningAlg: c.AuthSigningAlg, JWKSURI: c.JWKSURI, RequestURIs: c.RequestURIs,
 		RequestObjectAlg: c.RequestObjectAlg, RequireSignedRequestObject: c.RequireSignedRequestObject, RequirePushed: c.RequirePushed, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, CertificateBound: c.CertificateBound, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods, PasskeyOffer: c.PasskeyOffer,

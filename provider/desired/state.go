@@ -71,6 +71,17 @@ type Client struct {
 	RedirectURIs []string `yaml:"redirect_uris"`
 	// URIs a sign-out may redirect to.
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	// Address that the server posts a [logout token](guides/logout.md#back-channel) to when a session
+	// of the client ends, `https://`.
+	BackchannelLogoutURI string `yaml:"backchannel_logout_uri"`
+	// Name the session in every logout token, also when all sessions of a user end: then there is one
+	// for each.
+	BackchannelLogoutSessionRequired bool `yaml:"backchannel_logout_session_required"`
+	// Address that the browser of a user who signs out [loads in a frame](guides/logout.md#front-channel),
+	// with the origin of one of `redirect_uris`.
+	FrontchannelLogoutURI string `yaml:"frontchannel_logout_uri"`
+	// For completeness: issuer and session are always in its query.
+	FrontchannelLogoutSessionRequired bool `yaml:"frontchannel_logout_session_required"`
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`

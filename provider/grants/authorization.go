@@ -109,6 +109,10 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 			[2]string{"expires_in", strconv.FormatInt(int64(ttl/time.Second), 10)}, [2]string{"scope", strings.Join(a.Scopes, " ")})
 	}
 	if r.Types.IDToken {
+		if out.Grant == nil { // has no tokens; it says that the session has signed in the client
+			out.Grant = &storage.Grant{ID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a, CreatedAt: now, RedeemedAt: now,
+				RefreshUntil: now, ExpiresAt: now}
+		}
 		id, err := i.newIDToken(r, s, out, now)
 		if err != nil {
 			return out, err

@@ -93,6 +93,7 @@ func TestSubjectsAreComparedExactly(t *testing.T) {
 	}
 }
 
+// Conformance (Certificates of clients): RFC 8705 2.1.2, RFC 4514: subjects and alternative names are compared exactly; a client registers one
 func TestNamesThatCanNotBeRegistered(t *testing.T) {
 	for _, text := range []string{"", "x", "CN=", "CN", "=x", "CN=a,", ",CN=a", "CN=a,,O=b", "CN=a+", "XX=a", "2=a", "2.05.4=a", "2..5=a", `CN="a"`, "CN=a;O=b", "CN=a\x00", `CN=a\`,
 		`CN=a\2`, `CN=a\gg`, "CN=#", "CN=#1", "CN=#zz", "CN=#130661", "CN=#1301610500", `CN=\ff`, "CN=<a>"} {
@@ -124,6 +125,7 @@ func TestNamesThatCanNotBeRegistered(t *testing.T) {
 	}
 }
 
+// Conformance (Certificates of clients): RFC 8705 2.1.2, RFC 4514: subjects and alternative names are compared exactly; a client registers one
 func TestAlternativeNames(t *testing.T) {
 	uri, err := url.Parse("urn:example:ledger")
 	if err != nil {

@@ -52,6 +52,15 @@ func Of(text string) string {
 	return fmt.Sprintf("%s://%s:%d", u.Scheme, name, port)
 }
 
+// Secure reports whether a URL is https, or http on a loopback host, which no network is on the way to.
+func Secure(u *url.URL) bool {
+	if u.Scheme != "http" || strings.EqualFold(u.Hostname(), "localhost") {
+		return u.Scheme == "https" || u.Scheme == "http"
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}
+
 // OfHeader returns the value of an Origin header in the spelling of Of. What is no http or https
 // origin stays as it is, "null" for example: a caller that sends an origin must never look like
 // a program, which sends none.

@@ -22,6 +22,7 @@ import (
 const (
 	TypeIDToken     = "JWT"
 	TypeAccessToken = "at+jwt"
+	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
 )
 
 // algorithms are the signature algorithms, in the order of preference.
@@ -84,7 +85,7 @@ func (k *Keys) Load(signings []seal.Signing) error {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
 		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), headers: map[string]string{}}
-		for _, typ := range []string{TypeIDToken, TypeAccessToken} {
+		for _, typ := range []string{TypeIDToken, TypeAccessToken, TypeLogoutToken} {
 			if key.headers[typ], err = key.header(typ); err != nil {
 				return fmt.Errorf("signing key %s: %w", s.ID, err)
 			}

@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"sallyport/provider/clients"
 	"sallyport/provider/signing"
@@ -32,6 +33,36 @@ func (c *Codec) WriteID(claims map[string]any, client *clients.Client, access, c
 		return "", fmt.Errorf("write ID token: %w", err)
 	}
 	return c.keys.Sign(alg, signing.TypeIDToken, payload, c.now())
+}
+
+// logoutLife is how long a logout token may be accepted; section 4 recommends two minutes at most.
+const logoutLife = 2 * time.Minute
+
+// logoutEvent says that a JWT is a logout token.
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// logoutToken is OpenID Connect Back-Channel Logout 1.0 section 2.4.
+type logoutToken struct {
+	Issuer   string              `json:"iss"`
+	Subject  storage.UserID      `json:"sub"`
+	Audience storage.ClientID    `json:"aud"`
+	IssuedAt int64               `json:"iat"`
+	Expires  int64               `json:"exp"`
+	ID       string              `json:"jti"`
+	Events   map[string]struct{} `json:"events"`
+	Session  storage.SessionID   `json:"sid,omitempty"`
+}
+
+// WriteLogout writes a logout token: it tells a client that a session of a user has ended, or, if
+// session is "", that all have. id is the same whenever the client is told again.
+func (c *Codec) WriteLogout(client *clients.Client, id string, user storage.UserID, session storage.SessionID) (string, error) {
+	now := c.now()
+	payload, err := json.Marshal(logoutToken{Issuer: c.issuer, Subject: user, Audience: client.ID, IssuedAt: now.Unix(), Expires: now.Add(logoutLife).Unix(),
+		ID: id, Events: map[string]struct{}{logoutEvent: {}}, Session: session})
+	if err != nil {
+		return "", fmt.Errorf("write logout token: %w", err)
+	}
+	return c.keys.Sign(client.SigningAlg(c.alg), signing.TypeLogoutToken, payload, now)
 }
 
 // ReadID reads an ID token, which may have expired. Any published key may have signed it

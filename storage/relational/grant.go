@@ -46,7 +46,7 @@ func (q querier) putGrant(g storage.Grant) error {
 	in := insertInto("grants (" + grantColumns + ")")
 	in.add(ref(g.ID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a), micro(g.CodeUntil), clean(g.RedirectURI),
 		clean(g.CodeChallenge), micro(g.RedeemedAt), g.Offline, g.Refreshable, g.Generation, clean(g.RefreshKey), clean(g.RefreshCertificate), micro(g.RotatedAt), micro(g.RefreshUntil),
-		micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason), micro(last.Add(keepGrant)))
+		micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason), max(micro(last.Add(keepGrant)), micro(g.SessionUntil)))
 	return in.run(q, "")
 }
 

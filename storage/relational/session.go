@@ -98,15 +98,17 @@ func (e *Engine) EndSession(ctx context.Context, id storage.SessionID, offline b
 	})
 }
 
-// endSession ends a session and its grants. The grants are marked too, because the row of
-// the session will be removed.
+// endSession ends a session and its grants, and tells its clients. The grants are marked too, because
+// the row of the session will be removed.
 func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) error {
 	if err := q.send(endedSessions+" WHERE id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)", micro(now), offline, ref(id), offline); err != nil {
 		return err
 	}
-	err := q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ? OR `+endsOffline+`)`,
+	if err := q.putLogouts(false, now, "g.session_id = ? AND s.ended_at = ?", ref(id), micro(now)); err != nil {
+		return err
+	}
+	return q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ? OR `+endsOffline+`)`,
 		micro(now), ref(id), offline)
-	return err
 }
 
 // endsOffline matches grants of clients that keep no offline grant of an ended session.
@@ -172,8 +174,8 @@ func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but stora
 // transaction does not see.
 const endedSessions = `UPDATE sessions SET ended_at = CASE WHEN ended_at = 0 THEN ? ELSE ended_at END, ended_offline = ended_offline OR ?`
 
-// endSessions ends sessions and grants, in locking order, after endRemembered. A grant whose code
-// was not redeemed is not offline yet, and ends in any case.
+// endSessions ends sessions and grants, in locking order, after endRemembered, and tells the clients
+// of both. A grant whose code was not redeemed is not offline yet, and ends in any case.
 func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline bool, now time.Time) error {
 	kept := ref(but)
 	except := func(column string, args ...any) (string, []any) {
@@ -186,9 +188,14 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline
 	if err := q.send(endedSessions+" WHERE user_id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)"+others, args...); err != nil {
 		return err
 	}
+	ending := " AND (session_id IS NOT NULL AND (NOT offline OR " + endsOffline + ") OR ?)"
+	others, args = except("g.session_id", ref(user), micro(now), offline)
+	told := "g.user_id = ? AND (s.ended_at = ? OR g.revoked_at = 0 AND g.session_id IS NOT NULL AND (NOT g.offline OR c.ends_offline) OR g.revoked_at = 0 AND ?)"
+	if err := q.putLogouts(kept == nil, now, told+others, args...); err != nil {
+		return err
+	}
 	others, args = except("session_id", micro(now), ref(user), offline)
-	return q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
-		WHERE user_id = ? AND revoked_at = 0 AND (session_id IS NOT NULL AND (NOT offline OR `+endsOffline+`) OR ?)`+others, args...)
+	return q.send("UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE user_id = ? AND revoked_at = 0"+ending+others, args...)
 }
 
 // endLogins ends a user's logins in progress outside a session. A login waiting at its last

@@ -46,7 +46,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"remembered_devices", "id", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
 		{"used_proofs", "hash", "expires_at <= ?", []any{us}},
-		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
+		{"grants", "id", "sweep_at <= ? AND refresh_until <= ? AND NOT (" + remembered + ")", []any{us, micro(now.Add(-keepGrant)), us}},
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need
 		// no index of their own. What no server sees in that time stays until its sweep_at.
 		{"grants", "id", "id >= ? AND id < ? AND redeemed_at = 0 AND code_until <= ?",
@@ -62,6 +62,13 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{events, "id", "id < ?", []any{e.oldestEvent(now)}},
 	}
 }
+
+// remembered matches the last grant of a client that is to be told of the end of a session, as long
+// as the session lives: it may have been extended since the grant.
+const remembered = `client_id IN (SELECT id FROM clients WHERE backchannel OR frontchannel)
+	AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = grants.session_id AND s.ended_at = 0 AND s.expires_at > ?)
+	AND NOT EXISTS (SELECT 1 FROM grants later WHERE later.session_id = grants.session_id AND later.client_id = grants.client_id
+		AND later.redeemed_at > 0 AND later.id > grants.id)`
 
 // oldestEvent returns the lowest ID of the lines to keep.
 func (e *Engine) oldestEvent(now time.Time) any {

@@ -201,6 +201,18 @@ func (q querier) kill(c storage.UserChange) error {
 		{"UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'", []any{now, id}},
 		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
 		{endedSessions + " WHERE user_id = ? AND (ended_at = 0 OR NOT ended_offline)", []any{now, true, id}},
+	} {
+		if err := q.send(s.text, s.args...); err != nil {
+			return err
+		}
+	}
+	if err := q.putLogouts(true, c.Now, "g.user_id = ? AND (s.ended_at = ? OR g.revoked_at = 0)", id, now); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		text string
+		args []any
+	}{
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
 		{"UPDATE tickets SET ended_at = ? WHERE user_id = ? AND ended_at = 0 AND NOT outlives", []any{now, id}},
 	} {
@@ -219,8 +231,15 @@ func (e *Engine) DeclinePasskey(ctx context.Context, id storage.UserID, now time
 }
 
 // DeleteUser implements storage.Users. Foreign keys remove dependent rows.
-func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []storage.Event) error {
+func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "delete user", func(q querier) error {
+		// Lock the user first: of two callers one tells the clients.
+		if err := q.change("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(id)); err != nil {
+			return err
+		}
+		if err := q.putLogouts(true, now, "g.user_id = ? AND (s.ended_at = 0 OR g.revoked_at = 0)", ref(id)); err != nil {
+			return err
+		}
 		if err := q.change("DELETE FROM users WHERE id = ?", ref(id)); err != nil {
 			return err
 		}

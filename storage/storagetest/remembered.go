@@ -131,7 +131,7 @@ func rememberedFall(w *fixture) {
 		"a disabled user": func(p person) error {
 			return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &disabled, Kill: true, Now: w.now})
 		},
-		"a deleted user":     func(p person) error { return w.s.DeleteUser(w.ctx, p.id, nil) },
+		"a deleted user":     func(p person) error { return w.s.DeleteUser(w.ctx, p.id, w.now, nil) },
 		"a confirmed factor": func(p person) error { return w.s.Spend(w.ctx, w.enrolling(p, storage.Basis{})) },
 		"a factor reset": func(p person) error {
 			return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Factors: &storage.FactorsChange{Drop: []string{"totp"}}, Now: w.now})

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"codes and grants", grants},
 		{"keys", keys},
 		{"events", events},
+		{"logouts", logouts},
 		{"outbox", outbox},
 		{"outbox for operators", outboxAdmin},
 		{"housekeeping", housekeeping},

@@ -200,7 +200,7 @@ func tickets(w *fixture) {
 		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Kill: true, Now: w.now}))
 		same(w, w.ended(t), true)
 		same(w, w.ended(undo), false)
-		w.ok(w.s.DeleteUser(w.ctx, p.id, nil))
+		w.ok(w.s.DeleteUser(w.ctx, p.id, w.now, nil))
 		_, err := w.s.TicketByLink(w.ctx, undoing, undo.Link)
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.CreateTicket(w.ctx, storage.NewTicket{Ticket: undo}, w.now), storage.ErrNotFound)

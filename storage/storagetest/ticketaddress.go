@@ -76,7 +76,7 @@ func addressTickets(w *fixture) {
 		w.one(racers, func(int) error { return w.s.CreateUser(w.ctx, w.owning(t)) })
 		a, err := w.s.AccountByIdentifier(w.ctx, address, w.now)
 		w.ok(err)
-		w.ok(w.s.DeleteUser(w.ctx, a.User.ID, nil))
+		w.ok(w.s.DeleteUser(w.ctx, a.User.ID, w.now, nil))
 		w.is(w.s.CreateUser(w.ctx, w.owning(t)), storage.ErrConflict)
 		_, err = w.s.AccountByIdentifier(w.ctx, address, w.now)
 		w.is(err, storage.ErrNotFound)

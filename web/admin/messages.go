@@ -30,7 +30,7 @@ func (s *Surface) listMessages(c *gin.Context, _ mfa.Caller) {
 		badParameter(c, "state", "there is no such state")
 		return
 	}
-	if f.Kind != "" && !slices.Contains(notice.Kinds(), f.Kind) {
+	if f.Kind != "" && !slices.Contains(notice.Outgoing(), f.Kind) {
 		badParameter(c, "kind", "there is no such kind")
 		return
 	}

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -90,15 +91,43 @@ func (p *Pages) leave(c *gin.Context, call signin.Call, in provider.Params, out 
 	if web.Cookie(c, web.SessionCookie) != "" {
 		web.ClearCookie(c, web.SessionCookie)
 	}
-	if out.Redirect != "" {
-		page.Redirect(c, out.Redirect)
+	if len(out.Frontchannel) > 0 {
+		p.tellApplications(c, call, in, out)
 		return
 	}
+	page.Redirect(c, cmp.Or(out.Redirect, loggedOutPath(out)))
+}
+
+func loggedOutPath(out provider.Logout) string {
 	if out.Client != nil {
-		page.Redirect(c, "/logged-out?client_id="+url.QueryEscape(string(out.Client.ID)))
-		return
+		return "/logged-out?client_id=" + url.QueryEscape(string(out.Client.ID))
 	}
-	page.Redirect(c, "/logged-out")
+	return "/logged-out"
+}
+
+// signingOutPage is the data of the page that loads the pages of applications (OpenID Connect
+// Front-Channel Logout 1.0).
+type signingOutPage struct {
+	Onward string // where the browser goes next
+}
+
+// tellApplications shows the page that signs the browser out of its applications. To go on to an
+// application, whose address may be of an app on the device, the browser asks this endpoint again:
+// it is signed out by then and is redirected.
+func (p *Pages) tellApplications(c *gin.Context, call signin.Call, in provider.Params, out provider.Logout) {
+	data := signingOutPage{Onward: loggedOutPath(out)}
+	if out.Redirect != "" {
+		q := url.Values{"client_id": {string(out.Client.ID)}}
+		for _, field := range logoutParams(in) {
+			if field[0] == "post_logout_redirect_uri" || field[0] == "state" {
+				q.Set(field[0], field[1])
+			}
+		}
+		data.Onward = "/logout?" + q.Encode()
+	}
+	v := p.page(c, call, data)
+	v.Frames, v.Here = out.Frontchannel, "" // there is no other address with this page
+	p.look.Write(c, http.StatusOK, "signing_out", v)
 }
 
 func (p *Pages) askLogout(c *gin.Context, call signin.Call, in provider.Params) {

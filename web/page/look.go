@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,6 +113,8 @@ type Page struct {
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
+	// Frames are addresses of others that the page loads in frames.
+	Frames []string
 	// Passkeys: the page has the script that asks the browser for passkeys.
 	Passkeys bool
 	// Here is the address at which a GET shows the page again, in another language; "": there
@@ -229,7 +232,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 			template.HTMLEscapeString(l.product), web.Correlation(c)))
 		return
 	}
-	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks))
+	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks, v.Frames))
 	c.Header("Content-Language", v.lang)
 	c.Data(code, "text/html; charset=utf-8", b.Bytes())
 }
@@ -238,9 +241,9 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 var plainOrigin = regexp.MustCompile(`^https?://[a-z0-9._\-]+(:[0-9]+)?$`)
 
 // policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
-// nonce of the response, not by origin. It has no form-action: browsers apply that to the
+// nonce of the response, not by origin, and frames of the origins of the given addresses. It has no form-action: browsers apply that to the
 // redirect to the client as well.
-func policy(nonce, logo string, asks bool) string {
+func policy(nonce, logo string, asks bool, frames []string) string {
 	images := "'self' data:"
 	if o := origin.Of(logo); plainOrigin.MatchString(o) {
 		images += " " + o
@@ -248,6 +251,15 @@ func policy(nonce, logo string, asks bool) string {
 	out := "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 	if asks {
 		out += "; connect-src 'self'"
+	}
+	var framed []string
+	for _, uri := range frames {
+		if o := origin.Of(uri); plainOrigin.MatchString(o) && !slices.Contains(framed, o) {
+			framed = append(framed, o)
+		}
+	}
+	if len(framed) > 0 {
+		out += "; frame-src " + strings.Join(framed, " ")
 	}
 	return out
 }

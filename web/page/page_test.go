@@ -236,7 +236,7 @@ func TestPolicyOfAPage(t *testing.T) {
 		"https://[2001:db8::1]/x.png":       "img-src 'self' data:;",
 		"https://a.example/%0d%0aSet-Cooki": "img-src 'self' data: https://a.example;",
 	} {
-		if got := policy("N", logo, false); !strings.Contains(got, want) {
+		if got := policy("N", logo, false, nil); !strings.Contains(got, want) {
 			t.Errorf("policy(%q) = %q, want %q in it", logo, got, want)
 		}
 	}

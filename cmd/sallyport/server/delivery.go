@@ -13,6 +13,7 @@ import (
 	"sallyport/cmd/sallyport/metrics"
 	"sallyport/config"
 	"sallyport/input"
+	"sallyport/mfa"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/outboxfile"
@@ -49,9 +50,19 @@ func (s *Server) assembleDeliveries(p Options) error {
 		senders[reset.Kind] = s.Resets
 	}
 	s.assembleSignUps(p, senders)
+	senders[storage.BackchannelLogout] = s.Provider.Backchannel
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
-		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})
+		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Outgoing(), delivery.Results()), GaveUp: s.gaveUp})
 	return nil
+}
+
+// gaveUp writes to the audit trail that a client has not heard of the end of a session.
+func (s *Server) gaveUp(m storage.Message, reason string) {
+	if m.Kind == storage.BackchannelLogout {
+		s.Journal.Note(s.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventLogoutUndelivered, Outcome: mfa.OutcomeFailed, Actor: "system",
+			UserID: storage.UserID(m.Data[storage.LogoutUser]), SessionID: storage.SessionID(m.Data[storage.LogoutSession]), ClientID: storage.ClientID(m.Recipient),
+			Detail: map[string]string{"message": string(m.ID), "reason": reason}}))
+	}
 }
 
 // signUp returns what says whether people can sign up for a client; nil: for none.

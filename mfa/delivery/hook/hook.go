@@ -7,13 +7,11 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -123,7 +121,7 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 	r.Header.Set("webhook-signature", Sign(s.o.Secrets, string(m.ID), at, text))
 	response, err := s.client.Do(r)
 	if err != nil {
-		return &delivery.Retry{Reason: reason(ctx, err)} // the text of err has the URL
+		return &delivery.Retry{Reason: delivery.NoResponse(ctx, err)} // the text of err has the URL
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, responseMost))
@@ -151,32 +149,5 @@ func judge(r *http.Response, now time.Time) error {
 		code != http.StatusTooEarly && code != http.StatusTooManyRequests:
 		return &delivery.Permanent{Reason: text}
 	}
-	return &delivery.Retry{Reason: text, After: after(r.Header.Get("Retry-After"), now)}
-}
-
-// after parses Retry-After (RFC 9110 section 10.2.3); 0: there is none.
-func after(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
-}
-
-// reason returns the class of an error without its text, which has the URL.
-func reason(ctx context.Context, err error) string {
-	var network *net.OpError
-	var timeout interface{ Timeout() bool }
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
-		return "no response in time"
-	case errors.As(err, &certificate):
-		return "the certificate is not valid for this host"
-	case errors.As(err, &network):
-		return "no connection"
-	}
-	return "the connection ended"
+	return &delivery.Retry{Reason: text, After: delivery.RetryAfter(r.Header.Get("Retry-After"), now)}
 }

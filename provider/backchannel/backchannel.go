@@ -1,0 +1,107 @@
+// Package backchannel tells clients that sessions have ended (OpenID Connect Back-Channel Logout
+// 1.0). The message is written with the end of the session and sent by package delivery, as often as
+// it takes; the logout token is written anew each time, with the ID of the message as its jti.
+package backchannel
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"sallyport/mfa/delivery"
+	"sallyport/provider/clients"
+	"sallyport/provider/fetch"
+	"sallyport/provider/origin"
+	"sallyport/provider/token"
+	"sallyport/storage"
+)
+
+// Sender implements delivery.Sender.
+type Sender struct {
+	clients *clients.Cache
+	codec   *token.Codec
+	fetcher *fetch.Fetcher
+	now     func() time.Time
+
+	mu     sync.Mutex
+	silent map[string]*bool // origins that did not respond last time, and whether one is being asked
+}
+
+// New returns a Sender.
+func New(c *clients.Cache, codec *token.Codec, f *fetch.Fetcher, now func() time.Time) *Sender {
+	return &Sender{clients: c, codec: codec, fetcher: f, now: now, silent: map[string]*bool{}}
+}
+
+// Repeatable returns true: a client recognizes a token by its jti, and ending a session twice does
+// no harm.
+func (s *Sender) Repeatable() bool { return true }
+
+// Send tells one client. A disabled client is told too: its users' sessions end all the same.
+func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
+	c, err := s.clients.Client(ctx, storage.ClientID(m.Recipient))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return &delivery.Permanent{Reason: "the client was deleted"}
+	case err != nil:
+		return &delivery.Retry{Reason: "the client cannot be read"}
+	case c.BackchannelLogoutURI == "":
+		return &delivery.Permanent{Reason: "the client has no backchannel_logout_uri any more"}
+	}
+	text, err := s.codec.WriteLogout(c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]))
+	if err != nil {
+		return &delivery.Retry{Reason: "no key signs with the algorithm of the client"}
+	}
+	leave, free := s.enter(origin.Of(c.BackchannelLogoutURI))
+	if !free {
+		return &delivery.Retry{Reason: "the server of the client does not respond"}
+	}
+	response, err := s.fetcher.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {text}})
+	leave(err == nil)
+	switch {
+	case errors.Is(err, fetch.ErrForbidden):
+		return &delivery.Retry{Reason: fetch.ErrForbidden.Error()} // settings may change
+	case err != nil:
+		return &delivery.Retry{Reason: delivery.NoResponse(ctx, err)}
+	}
+	return s.judge(response)
+}
+
+// judge returns what a response means (section 2.8). 400 is the client's own refusal, which the same
+// token gets again. Anything else is not from the client as it should be, and may pass: a proxy
+// before it, a path that is deployed later.
+func (s *Sender) judge(r fetch.Response) error {
+	text := "HTTP " + strconv.Itoa(r.Status)
+	switch {
+	case r.Status >= 200 && r.Status < 300:
+		return nil
+	case r.Status == 400:
+		return &delivery.Permanent{Reason: text}
+	}
+	return &delivery.Retry{Reason: text, After: delivery.RetryAfter(r.RetryAfter, s.now())}
+}
+
+// enter reports whether a message may be sent to an origin now: to one that did not respond, one at
+// a time, so that it does not hold up the messages to others. leave is told whether it responded.
+func (s *Sender) enter(to string) (leave func(responded bool), free bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked, silent := s.silent[to]
+	if silent && *asked {
+		return nil, false
+	}
+	if silent {
+		*asked = true
+	}
+	return func(responded bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if responded {
+			delete(s.silent, to)
+		} else {
+			s.silent[to] = new(bool)
+		}
+	}, true
+}
