@@ -323,24 +323,6 @@ func TestAFailureOfStorageIsNotARefusal(t *testing.T) {
 	}
 }
 
-// A pushed request of a program ends once, too.
-func TestAPushedRequestWithoutABrowser(t *testing.T) {
-	h := newFixture(t)
-	h.client("app", func(c *storage.Client) { c.HeadlessLogin = true })
-	uri := h.push("app")
-	in := url.Values{"client_id": {"app"}, "request_uri": {uri}}
-	v := h.visit
-	v.Browser = ""
-	a, err := h.p.Open(h.ctx, in, v)
-	h.ok(err)
-	h.clock.Advance(time.Second)
-	b, err := h.p.Open(h.ctx, in, v)
-	h.ok(err)
-	if a != b {
-		t.Errorf("two visits opened %s and %s, want the same login", a, b)
-	}
-}
-
 // objectClaims has what a request object needs.
 func objectClaims(h *fixture, id string) map[string]any {
 	return map[string]any{"iss": id, "aud": issuer, "client_id": id, "response_type": "code", "redirect_uri": callback, "scope": "openid", "state": "inside",

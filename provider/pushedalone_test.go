@@ -92,3 +92,21 @@ func TestAPushedRequestIsNotOpenedAgainAfterAnHour(t *testing.T) {
 		}
 	}
 }
+
+// A pushed request of a program ends once, too.
+func TestAPushedRequestWithoutABrowser(t *testing.T) {
+	h := newFixture(t)
+	h.client("app", func(c *storage.Client) { c.HeadlessLogin = true })
+	uri := h.push("app")
+	in := url.Values{"client_id": {"app"}, "request_uri": {uri}}
+	v := h.visit
+	v.Browser = ""
+	a, err := h.p.Open(h.ctx, in, v)
+	h.ok(err)
+	h.clock.Advance(time.Second)
+	b, err := h.p.Open(h.ctx, in, v)
+	h.ok(err)
+	if a != b {
+		t.Errorf("two visits opened %s and %s, want the same login", a, b)
+	}
+}

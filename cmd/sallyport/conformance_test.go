@@ -167,8 +167,8 @@ func TestCommentsAboutConformanceAreRead(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
 		const want = "| first | RFC 9 2 | `TestB` (web) |\n| `it` is: so | RFC 9 10 | `TestA` (web), `TestC` (web) |\n"
-		if tc.want == "" && !strings.HasSuffix(text, want) {
-			t.Errorf("%s: %s, want %s at its end", name, text, want)
+		if tc.want == "" && !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s in it", name, text, want)
 		}
 	}
 }
