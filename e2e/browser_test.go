@@ -54,11 +54,11 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 		return map[string]string{"id": id, "redirect": redirect, "challenge": base64.RawURLEncoding.EncodeToString(sum[:])}
 	}
 	described := map[string]any{
-		"issuer": s.issuer, "pages": s.pages, "messages": s.messages, "secret": s.secret, "key": s.clientKey,
+		"issuer": s.issuer, "admin": s.admin, "pages": s.pages, "messages": s.messages, "secret": s.secret, "key": s.clientKey,
 		"users": map[string]any{"totp": take(withTOTP, true), "plain": take(without, false)},
 		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
 			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),
-			"fast": client("fast", webRedirect+"/fast"), "signs": client("signs", webRedirect+"/signs"), "app": client("app", webRedirect+"/app"), "alone": client("alone", webRedirect+"/alone"), "native": client("native", "http://127.0.0.1/native"),
+			"fast": client("fast", webRedirect+"/fast"), "signs": client("signs", webRedirect+"/signs"), "app": client("app", webRedirect+"/app"), "alone": client("alone", webRedirect+"/alone"), "shop": client("shop", webRedirect+"/shop"), "native": client("native", "http://127.0.0.1/native"),
 			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback")},
 	}
 	maps.Copy(described, s.more)

@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 )
 
 // alert is a rule of deploy/prometheus.
@@ -122,7 +123,7 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 
 // Alerts and dashboard use exported metrics, each according to its type and labels.
 func TestAlertsAndDashboardNameExportedMetrics(t *testing.T) {
-	withTraffic(t, newFixture(t), func(h *server.Server) {
+	withTraffic(t, newFixtureOf(t, servertest.NewUnstarted), func(h *server.Server) {
 		exported := gather(t, h)
 		for _, a := range alerts(t) {
 			if why := fault(a.Expr, exported); why != "" {

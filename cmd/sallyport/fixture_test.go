@@ -32,9 +32,14 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t, servertest.NewInstallation)
+}
+
+func newFixtureOf(t *testing.T, install func(*testing.T) (settings, public, admin string)) *fixture {
+	t.Helper()
 	o := &fixture{T: t, served: strings.HasPrefix(t.Name(), overAServer+"/")}
 	var admin string
-	o.settings, _, admin = servertest.NewInstallation(t)
+	o.settings, _, admin = install(t)
 	o.dir = filepath.Dir(o.settings)
 	if o.served {
 		startServer(t, o.settings, admin, http.StatusOK)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
@@ -139,35 +138,18 @@ func readAddresses(p *cli.Program, file string) ([]string, error) {
 }
 
 func invitationList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("invitation list", "invitations, newest first", "[flags]")
-	limit := f.Int("limit", 100, "print at most this many, up to 1000")
-	query := url.Values{}
-	for name, usage := range map[string]string{
+	return list(ctx, p, args, listing{"invitation list", "invitations, newest first", "/invitations", map[string]string{
 		"state":  "only in this `state`: pending, expired or accepted",
 		"user":   "only of this `user`, an id or any name",
 		"before": "only older than the invitation with this `id`, the last one of the previous page",
-	} {
-		f.Func(name, usage, func(value string) error { query.Set(name, value); return nil })
-	}
-	d, err := connect(ctx, p, f, args, 0)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if *limit < 1 || *limit > 1000 {
-		return cli.UsageError("invitation list: --limit must be from 1 to 1000")
-	}
-	query.Set("limit", strconv.Itoa(*limit))
-	var page admin.Invitations
-	if err := d.Get(ctx, "/invitations", query, &page); err != nil {
-		return err
-	}
-	return d.print(page.Invitations, func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tCREATED\tSTATE\tEMAIL\tROLES\tINVITED BY\tSENT\tEXPIRES")
-		for _, i := range page.Invitations {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", i.ID, cli.Time(i.CreatedAt), i.State, orDash(i.Email), orDash(strings.Join(i.Roles, ", ")),
-				cli.Printable(i.InvitedBy), i.Sent, cli.Time(i.ExpiresAt))
-		}
+	}}, func(d *connection, page admin.Invitations) error {
+		return d.print(page.Invitations, func(w io.Writer) {
+			fmt.Fprintln(w, "ID\tCREATED\tSTATE\tEMAIL\tROLES\tINVITED BY\tSENT\tEXPIRES")
+			for _, i := range page.Invitations {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", i.ID, cli.Time(i.CreatedAt), i.State, orDash(i.Email), orDash(strings.Join(i.Roles, ", ")),
+					cli.Printable(i.InvitedBy), i.Sent, cli.Time(i.ExpiresAt))
+			}
+		})
 	})
 }
 
@@ -225,38 +207,22 @@ func invitationShow(ctx context.Context, p *cli.Program, args []string) error {
 	})
 }
 
-// changeInvitation runs a verb that makes one call about one invitation.
-func changeInvitation(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, body func() any, agree func(label string) error) error {
-	d, err := connect(ctx, p, f, args, 1)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	i, err := d.invitation(ctx, f.Arg(0))
-	if err != nil {
-		return err
-	}
+func invitationRecord(ctx context.Context, d *connection, which string) (record, error) {
+	i, err := d.invitation(ctx, which)
 	label := fmt.Sprintf("invitation of %s (%s)", orDash(i.Email), i.ID)
-	if err := agree(label); err != nil {
-		return err
-	}
-	var done admin.Done
-	if err := d.Call(ctx, method, "/invitations/"+string(i.ID)+path, nil, body(), &done); err != nil {
-		return withSubject(err, label)
-	}
-	return d.printDone(done, label)
+	return record{"/invitations/" + string(i.ID), label, label}, err
 }
 
 func invitationResend(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("invitation resend", "send another link, for an invitation that is pending or expired", "INVITATION [flags]",
 		"It is valid as long as the first was. Earlier links stay valid until they expire; one of them is used.")
 	link := f.Bool("print-link", false, linkUsage)
-	return changeInvitation(ctx, p, f, args, "POST", "/resend", func() any { return map[string]any{"link": *link} }, func(string) error { return nil })
+	return change(ctx, p, f, args, call{find: invitationRecord, method: "POST", path: "/resend",
+		more: func() (url.Values, any, error) { return nil, map[string]any{"link": *link}, nil }})
 }
 
 func invitationRevoke(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("invitation revoke", "end an invitation and its links", "INVITATION [flags]",
 		"The user is removed too, if the invitation created them and nothing was added or changed since.")
-	ask := p.Ask(f)
-	return changeInvitation(ctx, p, f, args, "DELETE", "", func() any { return nil }, func(label string) error { return ask(ctx, "revoke "+label) })
+	return change(ctx, p, f, args, call{find: invitationRecord, method: "DELETE", ask: p.Ask(f), asks: "revoke "})
 }

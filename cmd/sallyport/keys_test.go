@@ -98,7 +98,7 @@ func TestStolenSigningKeyIsWithdrawnImmediately(t *testing.T) {
 }
 
 func TestKeysCommandLine(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
+	settings, _, _ := servertest.NewUnstarted(t)
 	play := func(args string) (code int, out, err string) {
 		p, o, e := testProgram("SALLYPORT_CONFIG=" + settings)
 		code = p.Main(context.Background(), commands(), strings.Fields(args))
@@ -144,7 +144,7 @@ func TestKeysCommandLine(t *testing.T) {
 }
 
 func TestKeyAgesAreMetrics(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
+	settings, _, _ := servertest.NewUnstarted(t)
 	var c servertest.Clock
 	s := servertest.New(t, settings, &c)
 	c.Move(10 * 24 * time.Hour)

@@ -18,7 +18,7 @@ func dialectKeys(s servertest.Server) []string {
 }
 
 func TestADatabaseOfAnEarlierVersionGetsADialectKey(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBothUnstarted(t, func(t *testing.T, settings string) {
 		earlierVersion(t, settings)
 		s := newServers(t, settings, 3)
 		first := dialectKeys(s.servers[0])

@@ -66,7 +66,7 @@ func earlierVersion(t *testing.T, settings string) {
 // After an upgrade, servers of the earlier version can serve for another day. All data stays
 // readable after that day, and after everything is resealed.
 func TestUpgradeRotatesTheDataKey(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBothUnstarted(t, func(t *testing.T, settings string) {
 		earlierVersion(t, settings)
 		s := newServers(t, settings, 2)
 		one := s.servers[0]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
@@ -24,36 +23,19 @@ func messagesCommand(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func messagesList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("messages list", "messages, newest first", "[flags]")
-	limit := f.Int("limit", 100, "print at most this many, up to 1000")
-	query := url.Values{}
-	for name, usage := range map[string]string{
+	return list(ctx, p, args, listing{"messages list", "messages, newest first", "/messages", map[string]string{
 		"state":     "only in this `state`: waiting, retrying, delivered or dead",
 		"kind":      "only of this `kind`: mail, sms or backchannel_logout",
 		"recipient": "only to this `address`, phone number or client_id",
 		"before":    "only older than the message with this `id`, the last one of the previous page",
-	} {
-		f.Func(name, usage, func(value string) error { query.Set(name, value); return nil })
-	}
-	d, err := connect(ctx, p, f, args, 0)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if *limit < 1 || *limit > 1000 {
-		return cli.UsageError("messages list: --limit must be from 1 to 1000")
-	}
-	query.Set("limit", strconv.Itoa(*limit))
-	var page admin.Messages
-	if err := d.Get(ctx, "/messages", query, &page); err != nil {
-		return err
-	}
-	return d.print(page.Messages, func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tCREATED\tSTATE\tKIND\tTEMPLATE\tRECIPIENT\tATTEMPTS\tLAST ERROR")
-		for _, m := range page.Messages {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, cli.Time(m.CreatedAt), messageState(m), cli.Printable(m.Kind), cli.Printable(m.Template),
-				cli.Printable(m.Recipient), m.Attempts, cli.Printable(cmp.Or(m.LastError, "-")))
-		}
+	}}, func(d *connection, page admin.Messages) error {
+		return d.print(page.Messages, func(w io.Writer) {
+			fmt.Fprintln(w, "ID\tCREATED\tSTATE\tKIND\tTEMPLATE\tRECIPIENT\tATTEMPTS\tLAST ERROR")
+			for _, m := range page.Messages {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, cli.Time(m.CreatedAt), messageState(m), cli.Printable(m.Kind), cli.Printable(m.Template),
+					cli.Printable(m.Recipient), m.Attempts, cli.Printable(cmp.Or(m.LastError, "-")))
+			}
+		})
 	})
 }
 
@@ -106,36 +88,20 @@ func messageValues(m admin.Message) string {
 	return cli.Printable(cmp.Or(strings.Join(m.Values, ", "), "none"))
 }
 
-// changeMessage runs a verb that makes one call about one message.
-func changeMessage(ctx context.Context, p *cli.Program, f cli.Flags, args []string, path string, agree func(label string) error) error {
-	d, err := connect(ctx, p, f, args, 1)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	var m admin.Message
-	if err := d.Get(ctx, "/messages/"+url.PathEscape(f.Arg(0)), nil, &m); err != nil {
-		return withSubject(err, fmt.Sprintf("message %q", f.Arg(0)))
-	}
-	label := fmt.Sprintf("message %s (%s to %s)", m.ID, cli.Printable(m.Template), cli.Printable(m.Recipient))
-	if err := agree(label); err != nil {
-		return err
-	}
-	var done admin.Done
-	if err := d.Call(ctx, "POST", "/messages/"+url.PathEscape(f.Arg(0))+path, nil, nil, &done); err != nil {
-		return withSubject(err, fmt.Sprintf("message %q", f.Arg(0)))
-	}
-	return d.printDone(done, label)
+func messageRecord(ctx context.Context, d *connection, which string) (record, error) {
+	r, m := record{path: "/messages/" + url.PathEscape(which), subject: fmt.Sprintf("message %q", which)}, admin.Message{}
+	err := d.Get(ctx, r.path, nil, &m)
+	r.label = fmt.Sprintf("message %s (%s to %s)", m.ID, cli.Printable(m.Template), cli.Printable(m.Recipient))
+	return r, withSubject(err, r.subject)
 }
 
 func messagesResend(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("messages resend", "send a message now that waits or was given up", "MESSAGE [flags]",
 		"A server sends it within seconds, under the same id. A delivered message is never sent again, nor a code that has expired.")
-	return changeMessage(ctx, p, f, args, "/resend", func(string) error { return nil })
+	return change(ctx, p, f, args, call{find: messageRecord, method: "POST", path: "/resend"})
 }
 
 func messagesDrop(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("messages drop", "give a message up and erase its content", "MESSAGE [flags]", "It can no longer be sent.")
-	ask := p.Ask(f)
-	return changeMessage(ctx, p, f, args, "/drop", func(label string) error { return ask(ctx, "erase the content of "+label) })
+	return change(ctx, p, f, args, call{find: messageRecord, method: "POST", path: "/drop", ask: p.Ask(f), asks: "erase the content of "})
 }

@@ -16,6 +16,7 @@ import (
 
 	"sallyport/cmd/sallyport/metrics"
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
@@ -83,7 +84,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	withTraffic(t, newFixture(t), func(h *server.Server) {
+	withTraffic(t, newFixtureOf(t, servertest.NewUnstarted), func(h *server.Server) {
 		want := map[string]bool{}
 		for name, f := range gather(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {

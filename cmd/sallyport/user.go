@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,34 +53,16 @@ func userMethods(v admin.User) string {
 }
 
 func userList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("user list", "users in the order of their ids", "[flags]")
-	limit := f.Int("limit", 100, "print at most this many, up to 1000")
-	search := f.String("search", "", "only users with this `text` in a user name, e-mail address or phone number")
-	after := f.String("after", "", "begin after this `id`, the last one of the previous page")
-	d, err := connect(ctx, p, f, args, 0)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if *limit < 1 || *limit > 1000 {
-		return cli.UsageError("user list: --limit must be from 1 to 1000")
-	}
-	query := url.Values{"limit": {strconv.Itoa(*limit)}}
-	if *search != "" {
-		query.Set("search", *search)
-	}
-	if *after != "" {
-		query.Set("after", *after)
-	}
-	var page admin.Users
-	if err := d.Get(ctx, "/users", query, &page); err != nil {
-		return err
-	}
-	return d.print(page.Users, func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
-		for _, v := range page.Users {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), cli.Time(v.CreatedAt))
-		}
+	return list(ctx, p, args, listing{"user list", "users in the order of their ids", "/users", map[string]string{
+		"search": "only users with this `text` in a user name, e-mail address or phone number",
+		"after":  "begin after this `id`, the last one of the previous page",
+	}}, func(d *connection, page admin.Users) error {
+		return d.print(page.Users, func(w io.Writer) {
+			fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
+			for _, v := range page.Users {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), cli.Time(v.CreatedAt))
+			}
+		})
 	})
 }
 

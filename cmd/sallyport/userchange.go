@@ -20,42 +20,17 @@ const maxPasswordInput = 4096
 
 // removeFromUser is changeUser for a verb that deletes what cannot be brought back: it asks.
 func removeFromUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path, what string) error {
-	ask := p.Ask(f)
-	return changeUserIf(ctx, p, f, args, method, path, nil, func(u admin.User) error { return ask(ctx, what+userLabel(u)) })
+	return change(ctx, p, f, args, call{find: userRecord, method: method, path: path, ask: p.Ask(f), asks: what})
 }
 
 // changeUser runs a verb that makes one call about one user. more returns query and body.
 func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error)) error {
-	return changeUserIf(ctx, p, f, args, method, path, more, func(admin.User) error { return nil })
+	return change(ctx, p, f, args, call{find: userRecord, method: method, path: path, more: more})
 }
 
-// changeUserIf is changeUser if there is nothing against it.
-func changeUserIf(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error),
-	agree func(admin.User) error) error {
-	d, err := connect(ctx, p, f, args, 1)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	u, err := d.user(ctx, f.Arg(0))
-	if err != nil {
-		return err
-	}
-	if err := agree(u); err != nil {
-		return err
-	}
-	var query url.Values
-	var body any
-	if more != nil {
-		if query, body, err = more(); err != nil {
-			return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
-		}
-	}
-	var done admin.Done
-	if err := d.Call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
-		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
-	}
-	return d.printDone(done, "user "+userLabel(u))
+func userRecord(ctx context.Context, d *connection, who string) (record, error) {
+	u, err := d.user(ctx, who)
+	return record{"/users/" + string(u.ID), fmt.Sprintf("user %q", who), "user " + userLabel(u)}, err
 }
 
 // userLabel returns a name of a user and their ID.
@@ -80,7 +55,7 @@ func userEnable(ctx context.Context, p *cli.Program, args []string) error {
 func userDelete(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user delete", "delete a user", "USER [flags]",
 		"Names, factors, sessions, tokens and consents are deleted too. The audit trail is kept.")
-	return removeFromUser(ctx, p, f, args, "DELETE", "", "delete user ")
+	return removeFromUser(ctx, p, f, args, "DELETE", "", "delete ")
 }
 
 func userUnlock(ctx context.Context, p *cli.Program, args []string) error {
@@ -101,7 +76,7 @@ func userResetFactors(ctx context.Context, p *cli.Program, args []string) error 
 			"factor is required, the next login asks for the password and then enrolls a new factor. That\n"+
 			"needs the code that this command prints, or one that the server mails to an address which\n"+
 			"was verified before: a stolen password alone enrolls nothing.")
-	return removeFromUser(ctx, p, f, args, "POST", "/reset-factors", "delete the second factors and recovery codes of user ")
+	return removeFromUser(ctx, p, f, args, "POST", "/reset-factors", "delete the second factors and recovery codes of ")
 }
 
 func userSetPassword(ctx context.Context, p *cli.Program, args []string) error {

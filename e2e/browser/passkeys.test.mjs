@@ -79,6 +79,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.match(await page.textContent('#authenticators'), /Laptop/);
     await page.locator('#authenticators li', { hasText: 'Laptop' }).locator('a').nth(1).click();
     await page.waitForSelector('#remove-submit');
+    assert.match(await page.textContent('#remove-last'), options.locale ? /letzter Passkey/ : /your last passkey/);
     await check();
     await device.present(false);
     await page.click('#remove-submit');
@@ -179,8 +180,9 @@ test('a cancelled call says so, and a deleted passkey is refused', () => visit({
   const [kept] = await device.credentials();
   await page.locator('#authenticators li a.risky').click();
   await page.uncheck('#remove-others');
+  assert.match(await page.textContent('#remove-last'), /your last passkey/);
   await page.click('#remove-submit');
-  await page.waitForSelector('#notice');
+  await page.getByText('The passkey is removed').waitFor();
   await device.call('clearCredentials');
   await page.context().clearCookies();
 

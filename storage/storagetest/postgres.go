@@ -27,6 +27,40 @@ import (
 // test process.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
+	address, _ := create(tb, "template1")
+	return address
+}
+
+// Copies are databases with the same content, which is written once per test process.
+type Copies struct {
+	once   sync.Once
+	source string
+}
+
+// New returns the address of a new database with what fill writes, as Postgres does. fill gets
+// the address of a database without connections to it, and leaves none.
+func (c *Copies) New(tb testing.TB, fill func(address string)) string {
+	tb.Helper()
+	if running, err := server(); err == nil && running.lifeline == nil { // nobody would drop the source
+		address := Postgres(tb)
+		fill(address)
+		return address
+	}
+	c.once.Do(func() {
+		address, name := create(tb, "template1")
+		fill(address)
+		c.source = name
+	})
+	if c.source == "" {
+		tb.Fatal("the database to copy could not be filled")
+	}
+	address, _ := create(tb, c.source)
+	return address
+}
+
+// create returns the address and the name of a new database that is a copy of another.
+func create(tb testing.TB, source string) (in, name string) {
+	tb.Helper()
 	running, err := server()
 	if err != nil {
 		tb.Fatalf("PostgreSQL: %v", err)
@@ -36,7 +70,7 @@ func Postgres(tb testing.TB) string {
 	if _, err := rand.Read(random[:]); err != nil {
 		tb.Fatal(err)
 	}
-	name := "sallyport_test_" + hex.EncodeToString(random[:])
+	name = "sallyport_test_" + hex.EncodeToString(random[:])
 	run := func(statement string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -48,7 +82,7 @@ func Postgres(tb testing.TB) string {
 		_, err = conn.Exec(ctx, statement)
 		return err
 	}
-	if err := run("CREATE DATABASE " + name); err != nil {
+	if err := run("CREATE DATABASE " + name + " TEMPLATE " + source); err != nil {
 		tb.Fatalf("create database: %v", err)
 	}
 	if running.lifeline == nil { // otherwise the whole server is removed, which is faster
@@ -63,7 +97,7 @@ func Postgres(tb testing.TB) string {
 		tb.Fatalf("SALLYPORT_TEST_POSTGRES is not an address: %v", err)
 	}
 	address.Path = "/" + name
-	return address.String()
+	return address.String(), name
 }
 
 // OwnPostgres starts a server for this test only, with settings, and returns the address of

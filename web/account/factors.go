@@ -74,7 +74,14 @@ func (p *Pages) remove(c *gin.Context, call ownerCall) {
 		p.fail(c, call, err)
 		return
 	}
-	p.done(c, call, "removed")
+	switch {
+	case d.Factor.Passkey != nil:
+		p.done(c, call, "removed.passkey")
+	case d.Factor.Address != "":
+		p.done(c, call, "removed.sent")
+	default:
+		p.done(c, call, "removed")
+	}
 }
 
 func (p *Pages) recoveryForm(c *gin.Context, call ownerCall) {

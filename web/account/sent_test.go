@@ -107,7 +107,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Get("/account/remove?id=" + factor)
 	b.Must("/account/remove", 200, "We will no longer send codes to "+masked)
 	b.Submit("remove-submit")
-	b.Must("/account", 200, "The second step is removed")
+	b.Must("/account", 200, "The address gets no more codes")
 	if strings.Contains(b.Page.Body.String(), "Work mail") {
 		t.Error("it is still listed")
 	}

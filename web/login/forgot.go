@@ -18,12 +18,6 @@ import (
 // ResetPath is where links of messages lead; the secret of a link follows.
 const ResetPath = "/reset/"
 
-// forgotPage is the data of the pages that ask for a name, and for the code of a message.
-type forgotPage struct {
-	Username string
-	Pause    int // seconds until another message can be requested
-}
-
 // WithResets returns the pages with those for forgotten passwords; nil: nobody can reset one.
 func (p *Pages) WithResets(r *reset.Resets) *Pages {
 	with := *p
@@ -36,7 +30,7 @@ func (p *Pages) WithResets(r *reset.Resets) *Pages {
 func (p *Pages) mountResets(r gin.IRouter) {
 	r.GET("/forgot", p.resetting(p.forgotForm))
 	r.POST("/forgot", p.guarded(p.resetting(p.forgot)))
-	r.GET("/forgot/code", p.resetting(p.forgotForm))
+	r.GET("/forgot/code", p.resetting(p.sentForm(forgotten)))
 	r.POST("/forgot/code", p.guarded(p.resetting(p.resetCode)))
 	r.GET(ResetPath+":link", p.resetting(p.resetForm))
 	r.GET("/reset", p.resetting(p.forgotForm))
@@ -74,27 +68,13 @@ func returnOf(c *gin.Context) ticket.Return {
 }
 
 func (p *Pages) forgotForm(c *gin.Context) {
-	p.look.Write(c, http.StatusOK, "forgot", p.outside(c, returnOf(c), forgotPage{}))
+	p.showAsk(c, forgotten, http.StatusOK, p.hinted(c), nil)
 }
 
-// forgot requests a message, and shows the same page whatever the name.
+// forgot requests a message, and leads to the same page whatever the name.
 func (p *Pages) forgot(c *gin.Context) {
 	username := c.PostForm("username")
-	err := p.resets.Ask(c.Request.Context(), p.caller(c), username, returnOf(c))
-	switch code := mfa.CodeOf(err); {
-	case err == nil:
-		p.showSent(c, http.StatusOK, forgotPage{Username: username, Pause: 60}, nil)
-	case code == mfa.TooManyMessages: // the code of an earlier message can be typed
-		p.again(c, err, func(status int, a *page.Alert) {
-			p.showSent(c, status, forgotPage{Username: username, Pause: page.PauseOf(err)}, a)
-		})
-	default:
-		p.again(c, err, func(status int, a *page.Alert) {
-			v := p.outside(c, returnOf(c), forgotPage{Username: username})
-			v.Alert = a
-			p.look.Write(c, status, "forgot", v)
-		})
-	}
+	p.requested(c, forgotten, username, p.resets.Ask(c.Request.Context(), p.caller(c), username, returnOf(c)))
 }
 
 // caller is who uses a page for forgotten passwords.
@@ -104,31 +84,19 @@ func (p *Pages) caller(c *gin.Context) mfa.Caller {
 	return v
 }
 
+// outsider is a call that needs no login.
+func (p *Pages) outsider(c *gin.Context) signin.Call { return signin.Call{Caller: p.caller(c)} }
+
 // again shows a form again with the reason of a refusal, or the error page.
 func (p *Pages) again(c *gin.Context, err error, show func(status int, a *page.Alert)) {
-	p.retry(c, signin.Call{Caller: p.caller(c)}, err, show)
-}
-
-func (p *Pages) showSent(c *gin.Context, status int, d forgotPage, a *page.Alert) {
-	v := p.outside(c, returnOf(c), d)
-	v.Alert, v.Here = a, ""
-	p.look.Write(c, status, "forgot_sent", v)
+	p.retry(c, p.outsider(c), err, show)
 }
 
 // resetCode leads from a typed code to the page of its link.
 func (p *Pages) resetCode(c *gin.Context) {
 	username := c.PostForm("username")
 	o, err := p.resets.Guess(c.Request.Context(), p.caller(c), username, c.PostForm("passcode"), returnOf(c))
-	if err != nil {
-		p.again(c, err, func(status int, a *page.Alert) {
-			if mfa.CodeOf(err) == mfa.InvalidPasscode {
-				a.Key = "forgot.wrong"
-			}
-			p.showSent(c, status, forgotPage{Username: username}, a)
-		})
-		return
-	}
-	page.Redirect(c, ResetPath+o.Link)
+	p.guessed(c, forgotten, username, ResetPath+o.Link, err)
 }
 
 // resetPage is the data of the page for a new password.
@@ -154,7 +122,7 @@ func (p *Pages) opened(c *gin.Context, link string) (reset.Opened, bool) {
 	case mfa.CodeOf(err) == mfa.InvalidExchange:
 		p.gone(c, o.Return, err)
 	default:
-		p.fail(c, signin.Call{Caller: p.caller(c)}, err)
+		p.fail(c, p.outsider(c), err)
 	}
 	return o, false
 }
@@ -163,7 +131,7 @@ func (p *Pages) gone(c *gin.Context, back ticket.Return, err error) {
 	e, _, _ := problem.Lookup(refusals, err)
 	a := p.look.Reason(c, "", e)
 	a.Key = "reset.gone"
-	v := p.outside(c, back, forgotPage{})
+	v := p.outside(c, back, nil)
 	v.Alert, v.Here = &a, ""
 	p.look.Write(c, http.StatusGone, "reset_gone", v)
 }

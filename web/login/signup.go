@@ -10,7 +10,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/signup"
 	"sallyport/provider"
-	"sallyport/web"
+	"sallyport/storage"
 	"sallyport/web/page"
 	"sallyport/web/problem"
 	"sallyport/web/signin"
@@ -41,7 +41,7 @@ func (p *Pages) WithSignUps(s *signup.SignUps) *Pages {
 func (p *Pages) mountSignUps(r gin.IRouter) {
 	r.GET(signUpPath, p.signing(p.signUpForm))
 	r.POST(signUpPath, p.guarded(p.signing(p.signUp)))
-	r.GET(signUpCodePath, p.signing(p.signUpForm))
+	r.GET(signUpCodePath, p.signing(p.sentForm(signingUp)))
 	r.POST(signUpCodePath, p.guarded(p.signing(p.signUpCode)))
 	r.GET(createPath, p.signing(p.signUpForm))
 	r.POST(createPath, p.guarded(p.signing(p.create)))
@@ -71,40 +71,27 @@ func (p *Pages) signUpForm(c *gin.Context) {
 	mode, err := p.signups.ModeOf(c.Request.Context(), clientIn(c))
 	switch {
 	case err != nil:
-		p.fail(c, signin.Call{Caller: p.caller(c)}, err)
+		p.fail(c, p.outsider(c), err)
 	case mode == signup.Off:
 		p.signUpOff(c)
 	default:
-		p.look.Write(c, http.StatusOK, "signup", p.outside(c, returnOf(c), forgotPage{Username: web.Query(c).Get("login_hint")}))
+		address := p.hinted(c)
+		if i, err := mfa.Identify(address); err != nil || i.Kind != storage.Email {
+			address = ""
+		}
+		p.showAsk(c, signingUp, http.StatusOK, address, nil)
 	}
 }
 
-// signUp requests a message, and shows the same page whoever has the address.
+// signUp requests a message, and leads to the same page whoever has the address.
 func (p *Pages) signUp(c *gin.Context) {
 	address := c.PostForm("email")
 	err := p.signups.Ask(c.Request.Context(), p.caller(c), address, returnOf(c))
-	switch code := mfa.CodeOf(err); {
-	case err == nil:
-		p.showSignUpSent(c, http.StatusOK, forgotPage{Username: address, Pause: 60}, nil)
-	case code == mfa.NotConfigured:
+	if mfa.CodeOf(err) == mfa.NotConfigured {
 		p.signUpOff(c)
-	case code == mfa.TooManyMessages: // the code of an earlier message can be typed
-		p.again(c, err, func(status int, a *page.Alert) {
-			p.showSignUpSent(c, status, forgotPage{Username: address, Pause: page.PauseOf(err)}, a)
-		})
-	default:
-		p.again(c, err, func(status int, a *page.Alert) {
-			v := p.outside(c, returnOf(c), forgotPage{Username: address})
-			v.Alert = v.Specific(a, "email")
-			p.look.Write(c, status, "signup", v)
-		})
+		return
 	}
-}
-
-func (p *Pages) showSignUpSent(c *gin.Context, status int, d forgotPage, a *page.Alert) {
-	v := p.outside(c, returnOf(c), d)
-	v.Alert, v.Here = a, ""
-	p.look.Write(c, status, "signup_sent", v)
+	p.requested(c, signingUp, address, err)
 }
 
 // signUpCode leads from a typed code to the page of its link.
@@ -115,16 +102,7 @@ func (p *Pages) signUpCode(c *gin.Context) {
 	}
 	address := c.PostForm("email")
 	o, err := p.signups.Guess(c.Request.Context(), p.caller(c), address, c.PostForm("passcode"), returnOf(c))
-	if err != nil {
-		p.again(c, err, func(status int, a *page.Alert) {
-			if mfa.CodeOf(err) == mfa.InvalidPasscode {
-				a.Key = "forgot.wrong"
-			}
-			p.showSignUpSent(c, status, forgotPage{Username: address}, a)
-		})
-		return
-	}
-	page.Redirect(c, SignUpPath+o.Link)
+	p.guessed(c, signingUp, address, SignUpPath+o.Link, err)
 }
 
 // createPage is the data of the page on which a person becomes a user.
@@ -158,7 +136,7 @@ func (p *Pages) invited(c *gin.Context, purpose, link string) (signup.Opened, bo
 	case mfa.CodeOf(err) == mfa.InvalidExchange:
 		p.linkGone(c, o, err)
 	default:
-		p.fail(c, signin.Call{Caller: p.caller(c)}, err)
+		p.fail(c, p.outsider(c), err)
 	}
 	return o, false
 }
@@ -221,8 +199,11 @@ func (p *Pages) create(c *gin.Context) {
 func (p *Pages) refuseCreate(c *gin.Context, o signup.Opened, d createPage, err error) {
 	p.again(c, err, func(status int, a *page.Alert) {
 		d.Fault = faultOf(err)
-		if strings.HasPrefix(d.Fault, "claim-") {
+		if claim, found := strings.CutPrefix(d.Fault, "claim-"); found {
 			a.Key = "signup.claim"
+			if strings.TrimSpace(c.PostForm(claim)) == "" {
+				a.Key = "signup.missing"
+			}
 		}
 		if d.Fault == "passkey" {
 			a.Key, a.Wrong = "signup.passkey", false
@@ -254,7 +235,7 @@ func (p *Pages) askPasskey(c *gin.Context, o signup.Opened, d createPage, a sign
 	}
 	asked, err := p.signups.Begin(c.Request.Context(), o)
 	if err != nil {
-		p.fail(c, signin.Call{Caller: p.caller(c)}, err)
+		p.fail(c, p.outsider(c), err)
 		return
 	}
 	d.Creation, d.Ceremony = asked.State, page.Ceremony{Call: "create", Options: string(asked.Options), Begin: page.BeginNow}

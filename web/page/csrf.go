@@ -3,6 +3,7 @@ package page
 import (
 	"crypto/hmac"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -110,6 +111,26 @@ func (l *Look) Verify(purpose, browser, value string) (string, bool) {
 		return "", false
 	}
 	return text, true
+}
+
+// Seal encrypts a text that returns in an address of this browser, and that no log of addresses may
+// hold.
+func (l *Look) Seal(purpose, browser string, text []byte) (string, error) {
+	sealed, err := l.keyring.Seal(purpose, browser, text)
+	if err != nil {
+		return "", fmt.Errorf("seal text of an address: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// Open returns a text that Seal has sealed for the same purpose and browser.
+func (l *Look) Open(purpose, browser, value string) ([]byte, bool) {
+	sealed, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil || browser == "" {
+		return nil, false
+	}
+	text, err := l.keyring.Open(purpose, browser, sealed)
+	return text, err == nil
 }
 
 // ResponseOf reads the response of a ceremony, or a code that was typed into a form (G-35).

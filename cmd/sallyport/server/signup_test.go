@@ -61,7 +61,7 @@ func (p people) ask(b *webtest.Browser, address string) {
 	b.Follow("signup")
 	b.Must("/signup", 200)
 	b.Submit("signup-submit", "email", address)
-	b.Must("/signup", 200, "Look into your mail")
+	b.Must("/signup/code", 200, "Look into your mail")
 }
 
 var signUpLink = regexp.MustCompile(`https?://\S+(/signup/\S+)`)
@@ -104,7 +104,7 @@ func TestAPersonSignsUpInAnApplication(t *testing.T) {
 			r.Header.Set(name, "host=evil.example")
 		}
 		b.Do(r)
-		b.Must("/signup", 200, "Look into your mail")
+		b.Must("/signup/code", 200, "Look into your mail")
 		link, code, text := p.welcomed(1)
 		if strings.Contains(text, "evil") {
 			t.Errorf("the mail holds a forged host: %s", text)

@@ -22,7 +22,7 @@ func TestAStrangersClientIsNotInTheTrail(t *testing.T) {
 			b := p.browser()
 			b.Get("/signup")
 			b.Submit("signup-submit", "email", []string{"prvn@example.com", "unpr@example.com"}[i], "client_id", client)
-			b.Must("/signup", 200, "Look into your mail")
+			b.Must("/signup/code", 200, "Look into your mail")
 			p.nth(i + 1)
 		}
 		if err := p.Journal.Flush(t.Context()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"sallyport/cmd/sallyport/secretfile"
@@ -17,30 +18,51 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// NewInstallation writes the settings of a server on SQLite, its keys and its schema. It
-// returns the file of the settings, and the addresses of both listeners.
+// first is what installations have in common. Making it takes longer than most tests.
+var first struct {
+	once           sync.Once
+	keys, database []byte
+	postgres       storagetest.Copies
+}
+
+// NewInstallation writes an installation of a server on SQLite that was started once: it has a
+// schema and signing keys. It returns the file of the settings, and the addresses of both listeners.
 func NewInstallation(t *testing.T) (settings, public, admin string) {
 	t.Helper()
+	first.once.Do(func() {
+		dir := t.TempDir()
+		if err := secretfile.Write(filepath.Join(dir, "keys"), seal.NewKeyFile(rand.Reader)); err != nil {
+			t.Fatal(err)
+		}
+		settings, _, _ := write(t, dir)
+		start(t, settings)
+		var errs [2]error
+		first.keys, errs[0] = os.ReadFile(filepath.Join(dir, "keys"))
+		first.database, errs[1] = os.ReadFile(filepath.Join(dir, "sallyport.db")) // closing moved the log into it
+		if err := errors.Join(errs[:]...); err != nil {
+			t.Fatal(err)
+		}
+	})
 	dir := t.TempDir()
-	for public, admin = FreeAddress(t), FreeAddress(t); admin == public; {
-		admin = FreeAddress(t)
-	}
-	settings = filepath.Join(dir, "sallyport.yaml")
-	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
-		public, public, admin, filepath.Join(dir, "admin"), filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
-	key, err := secretfile.NewKey(rand.Reader)
-	if err == nil {
-		err = errors.Join(os.WriteFile(settings, []byte(text), 0o600), secretfile.Write(filepath.Join(dir, "keys"), seal.NewKeyFile(rand.Reader)),
-			secretfile.Write(filepath.Join(dir, "admin"), []byte(key.Reveal()+"\n")))
-	}
-	if err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "keys"), first.keys, 0o600), os.WriteFile(filepath.Join(dir, "sallyport.db"), first.database, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	Migrate(t, settings)
+	return write(t, dir)
+}
+
+// NewUnstarted is NewInstallation for a server that was never started: it has no signing keys.
+func NewUnstarted(t *testing.T) (settings, public, admin string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := secretfile.Write(filepath.Join(dir, "keys"), seal.NewKeyFile(rand.Reader)); err != nil {
+		t.Fatal(err)
+	}
+	settings, public, admin = write(t, dir)
+	migrate(t, settings)
 	return settings, public, admin
 }
 
-func Migrate(t *testing.T, settings string) {
+func migrate(t *testing.T, settings string) {
 	t.Helper()
 	engine, _, err := server.OpenEngine(t.Context(), Options(t, settings, new(Clock)))
 	if err == nil {
@@ -49,6 +71,37 @@ func Migrate(t *testing.T, settings string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// write writes the settings and the key of the admin API.
+func write(t *testing.T, dir string) (settings, public, admin string) {
+	t.Helper()
+	for public, admin = FreeAddress(t), FreeAddress(t); admin == public; {
+		admin = FreeAddress(t)
+	}
+	settings = filepath.Join(dir, "sallyport.yaml")
+	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
+		public, public, admin, filepath.Join(dir, "admin"), filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
+	key, err := secretfile.NewKey(rand.Reader)
+	if err == nil {
+		err = errors.Join(os.WriteFile(settings, []byte(text), 0o600), secretfile.Write(filepath.Join(dir, "admin"), []byte(key.Reveal()+"\n")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings, public, admin
+}
+
+// start starts a server on an empty database, and stops it.
+func start(t *testing.T, settings string) {
+	t.Helper()
+	o := Options(t, settings, new(Clock))
+	o.Migrate = true
+	h, err := server.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
 }
 
 // Options returns the options of a server with these settings and this clock.
@@ -67,21 +120,36 @@ func Options(t *testing.T, settings string, c *Clock) server.Options {
 
 // OnBoth runs a test with the settings of an installation on each database.
 func OnBoth(t *testing.T, test func(t *testing.T, settings string)) {
+	onBoth(t, NewInstallation, test, func(t *testing.T, on func(dsn string) (settings string)) {
+		on(first.postgres.New(t, func(dsn string) { start(t, on(dsn)) }))
+	})
+}
+
+// OnBothUnstarted is OnBoth with installations of NewUnstarted.
+func OnBothUnstarted(t *testing.T, test func(t *testing.T, settings string)) {
+	onBoth(t, NewUnstarted, test, func(t *testing.T, on func(dsn string) (settings string)) {
+		migrate(t, on(storagetest.Postgres(t)))
+	})
+}
+
+func onBoth(t *testing.T, install func(*testing.T) (settings, public, admin string), test func(t *testing.T, settings string), postgres func(*testing.T, func(string) string)) {
 	t.Run("SQLite", func(t *testing.T) {
-		settings, _, _ := NewInstallation(t)
+		settings, _, _ := install(t)
 		test(t, settings)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		settings, _, _ := NewInstallation(t)
+		settings, _, _ := install(t)
 		text, err := os.ReadFile(settings)
 		if err != nil {
 			t.Fatal(err)
 		}
 		head, _, _ := strings.Cut(string(text), "database:")
-		if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", storagetest.Postgres(t)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		Migrate(t, settings)
+		postgres(t, func(dsn string) string {
+			if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", dsn), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return settings
+		})
 		test(t, settings)
 	})
 }

@@ -1,0 +1,134 @@
+package login
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+	"sallyport/web/page"
+)
+
+// byMessage is a pair of pages: one asks for a name and requests a message, the other for the code in it.
+type byMessage struct {
+	Way   string // "forgot" or "signup": its path, and the first part of its texts
+	Field string // of its form, with the name
+}
+
+var (
+	forgotten = byMessage{"forgot", "username"}
+	signingUp = byMessage{"signup", "email"}
+)
+
+// messagePage is the data of both pages.
+type messagePage struct {
+	byMessage
+	Username string
+	Pause    int // seconds until another message can be requested
+}
+
+// resendPause is how long another message to the same name has to wait.
+const resendPause = time.Minute
+
+// sentParam of an address holds a sealed sentState.
+const (
+	sentParam   = "sent"
+	sentPurpose = "page of a code"
+)
+
+// sentState is what the page for a code has to know when it is loaded again: the name never stands
+// in an address. Its length depends on the name alone.
+type sentState struct {
+	Username string `json:"username"`
+	Until    int64  `json:"until"` // Unix time at which another message can be requested
+}
+
+// showAsk asks for a name.
+func (p *Pages) showAsk(c *gin.Context, w byMessage, status int, name string, a *page.Alert) {
+	v := p.outside(c, returnOf(c), messagePage{byMessage: w, Username: name})
+	v.Alert = v.Specific(a, w.Field)
+	p.look.Write(c, status, "message", v)
+}
+
+// requested leads to the page for the code, which is the same whatever the name. A code of an earlier
+// message can be typed too.
+func (p *Pages) requested(c *gin.Context, w byMessage, name string, err error) {
+	switch code := mfa.CodeOf(err); {
+	case err == nil:
+		p.toCode(c, w, name)
+	case code == mfa.TooManyMessages:
+		p.again(c, err, func(status int, a *page.Alert) {
+			a.Key = "forgot.wait"
+			p.showSent(c, status, messagePage{w, name, page.PauseOf(err)}, a)
+		})
+	default:
+		p.again(c, err, func(status int, a *page.Alert) { p.showAsk(c, w, status, name, a) })
+	}
+}
+
+// toCode redirects to the page for the code, so that it can be loaded again, and left and come back
+// to, without sending the form again.
+func (p *Pages) toCode(c *gin.Context, w byMessage, name string) {
+	text, err := json.Marshal(sentState{name, web.Now(c).Add(resendPause).Unix()})
+	if err == nil {
+		var sealed string
+		if sealed, err = p.look.Seal(sentPurpose, web.Caller(c).Browser, text); err == nil {
+			page.Redirect(c, page.Path("/"+w.Way+"/code", requestOf(c), clientIn(c))+"&"+url.Values{sentParam: {sealed}}.Encode())
+			return
+		}
+	}
+	p.fail(c, p.outsider(c), err)
+}
+
+// sentForm shows the page for the code again, or asks for the name if the address holds none for
+// this browser.
+func (p *Pages) sentForm(w byMessage) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		var s sentState
+		text, ok := p.look.Open(sentPurpose, web.Caller(c).Browser, web.Query(c).Get(sentParam))
+		if !ok || json.Unmarshal(text, &s) != nil {
+			p.showAsk(c, w, http.StatusOK, "", nil)
+			return
+		}
+		p.showSent(c, http.StatusOK, messagePage{w, s.Username, max(page.Seconds(time.Unix(s.Until, 0).Sub(web.Now(c))), 0)}, nil)
+	}
+}
+
+func (p *Pages) showSent(c *gin.Context, status int, d messagePage, a *page.Alert) {
+	v := p.outside(c, returnOf(c), d)
+	if v.Alert = a; c.Request.Method == http.MethodPost {
+		v.Here = ""
+	}
+	p.look.Write(c, status, "message_sent", v)
+}
+
+// guessed leads from a typed code to the page of its link, or shows what was wrong.
+func (p *Pages) guessed(c *gin.Context, w byMessage, name, to string, err error) {
+	if err == nil {
+		page.Redirect(c, to)
+		return
+	}
+	p.again(c, err, func(status int, a *page.Alert) {
+		if mfa.CodeOf(err) == mfa.InvalidPasscode {
+			a.Key = "forgot.wrong"
+		}
+		p.showSent(c, status, messagePage{byMessage: w, Username: name}, a)
+	})
+}
+
+// hinted returns the name that the application of the login in this browser expects; "": none.
+func (p *Pages) hinted(c *gin.Context) string {
+	if requestOf(c) == "" {
+		return ""
+	}
+	call, err := p.next(c, provider.Ask{MayBeSealed: true})
+	if err != nil {
+		return ""
+	}
+	return call.Step.LoginHint
+}
