@@ -35,10 +35,13 @@ const (
 type recentFailures []slot
 
 type slot struct {
-	turn   chan struct{}              // attempts of a slot run one at a time
+	turn   atomic.Pointer[turn]       // attempts of a slot run one at a time; nil before the first
 	failed int64                      // time of the last failure in microseconds; guarded by turn
 	wait   atomic.Pointer[cachedWait] // the last wait that was read
 }
+
+// turn is full while an attempt runs.
+type turn chan struct{}
 
 // cachedWait is a wait that is returned without reading the database again.
 type cachedWait struct {
@@ -46,12 +49,15 @@ type cachedWait struct {
 	until, read time.Time
 }
 
-func newRecentFailures() recentFailures {
-	s := make(recentFailures, slots)
-	for i := range s {
-		s[i].turn = make(chan struct{}, 1)
+func newRecentFailures() recentFailures { return make(recentFailures, slots) }
+
+func (s *slot) turns() turn {
+	if t := s.turn.Load(); t != nil {
+		return *t
 	}
-	return s
+	t := make(turn, 1)
+	s.turn.CompareAndSwap(nil, &t)
+	return *s.turn.Load()
 }
 
 func (s recentFailures) slot(subject []byte) *slot {
@@ -70,14 +76,14 @@ func (s *slot) remaining(subject string, now time.Time) (time.Duration, bool) {
 // enter waits for a turn, but not for long: the database may be down.
 func (s *slot) enter(ctx context.Context) error {
 	select {
-	case s.turn <- struct{}{}:
+	case s.turns() <- struct{}{}:
 		return nil
 	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
 	select {
-	case s.turn <- struct{}{}:
+	case s.turns() <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("wait to compare a client secret: %w", ctx.Err())
@@ -137,7 +143,7 @@ func (a *Authenticator) verify(ctx context.Context, t *attempt) *oauth.Error {
 	if err := s.enter(ctx); err != nil {
 		return oauth.Unavailable(err)
 	}
-	defer func() { <-s.turn }()
+	defer func() { <-s.turns() }()
 	now := a.now()
 	if wait, ok := s.remaining(string(t.subject), now); ok {
 		return a.refuse(wait)

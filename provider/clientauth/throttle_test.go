@@ -29,7 +29,7 @@ func TestAWaitForOtherAttemptsEnds(t *testing.T) {
 	keyring, _ := storagetest.Keyring(t, now(), "ES256")
 	a := New(clients.NewCache(oneClient{}, 1), nil, keyring, nil, now, Options{})
 	for i := range a.recent {
-		a.recent[i].turn <- struct{}{}
+		a.recent[i].turns() <- struct{}{}
 	}
 	ctx, disconnect := context.WithCancel(t.Context())
 	disconnect()

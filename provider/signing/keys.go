@@ -136,8 +136,8 @@ func (k *Keys) Sign(alg, typ string, payload []byte, now time.Time) (string, err
 // The key determines the algorithm, never the token (RFC 8725 section 3.1).
 func (k *Keys) Verify(token string) ([]byte, string, error) {
 	current := k.current.Load()
-	if seen, ok := current.verified.get(token); ok {
-		return seen.payload, seen.typ, nil
+	if payload, typ, ok := current.verified.get(token); ok {
+		return payload, typ, nil
 	}
 	jws, err := jose.ParseSignedCompact(token, algorithms[:])
 	if err != nil {
@@ -153,7 +153,7 @@ func (k *Keys) Verify(token string) ([]byte, string, error) {
 			return nil, "", fmt.Errorf("verify token: %w", err)
 		}
 		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-		current.verified.put(token, verifiedToken{payload, typ})
+		current.verified.put(token, typ)
 		return payload, typ, nil
 	}
 	return nil, "", errKey

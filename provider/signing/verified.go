@@ -2,13 +2,15 @@ package signing
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
+	"strings"
 	"sync"
 )
 
-// verifiedMost bounds a generation of verifiedTokens. A token takes about 1 KiB.
+// verifiedMost bounds a generation of verifiedTokens. A token takes about 60 bytes.
 const verifiedMost = 4096
 
-// verifiedTokens caches the tokens whose signature was verified, by their hash, in two
+// verifiedTokens caches the typ of the tokens whose signature was verified, by their hash, in two
 // generations. Entries never become outdated: expiry, grant and session are checked at
 // every call. The cache belongs to one set of keys, so it goes when a key is removed.
 //
@@ -16,38 +18,44 @@ const verifiedMost = 4096
 // servers introspect the same token again and again.
 type verifiedTokens struct {
 	mu       sync.Mutex
-	new, old map[[sha256.Size]byte]verifiedToken
+	new, old map[[sha256.Size]byte]string
 }
 
-type verifiedToken struct {
-	payload []byte // read-only
-	typ     string
+// get returns the payload and the typ of a token that was verified.
+func (v *verifiedTokens) get(token string) (payload []byte, typ string, ok bool) {
+	typ, ok = v.find(sha256.Sum256([]byte(token)))
+	if !ok {
+		return nil, "", false
+	}
+	_, rest, _ := strings.Cut(token, ".")
+	middle, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(middle)
+	return payload, typ, err == nil
 }
 
-func (v *verifiedTokens) get(token string) (verifiedToken, bool) {
-	sum := sha256.Sum256([]byte(token))
+func (v *verifiedTokens) find(sum [sha256.Size]byte) (string, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if t, ok := v.new[sum]; ok {
-		return t, true
+	if typ, ok := v.new[sum]; ok {
+		return typ, true
 	}
-	t, ok := v.old[sum]
+	typ, ok := v.old[sum]
 	if ok {
-		v.keep(sum, t) // used again: move it to the new generation
+		v.keep(sum, typ) // used again: move it to the new generation
 	}
-	return t, ok
+	return typ, ok
 }
 
-func (v *verifiedTokens) put(token string, t verifiedToken) {
+func (v *verifiedTokens) put(token, typ string) {
 	sum := sha256.Sum256([]byte(token))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keep(sum, t)
+	v.keep(sum, typ)
 }
 
-func (v *verifiedTokens) keep(sum [sha256.Size]byte, t verifiedToken) {
+func (v *verifiedTokens) keep(sum [sha256.Size]byte, typ string) {
 	if v.new == nil || len(v.new) >= verifiedMost {
-		v.old, v.new = v.new, make(map[[sha256.Size]byte]verifiedToken)
+		v.old, v.new = v.new, make(map[[sha256.Size]byte]string)
 	}
-	v.new[sum] = t
+	v.new[sum] = typ
 }

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,11 +28,8 @@ const accountParts = `parts AS (
 	FROM who JOIN users u ON u.id = who.id
 )`
 
-const (
-	partColumns = `parts.part, parts.id, parts.t1, parts.t2, parts.t3, parts.t4, parts.t5, parts.t6, parts.secret,
-		parts.n1, parts.n2, parts.n3, parts.created_at, parts.updated_at`
-	partOrder = ` ORDER BY parts.part, parts.created_at, parts.id`
-)
+const partColumns = `parts.part, parts.id, parts.t1, parts.t2, parts.t3, parts.t4, parts.t5, parts.t6, parts.secret,
+	parts.n1, parts.n2, parts.n3, parts.created_at, parts.updated_at`
 
 // Parts of an account.
 const (
@@ -41,9 +39,8 @@ const (
 	authenticatorLabel = "authenticator:" // seal purpose, followed by the method
 )
 
-// accountRows builds an account from the rows of accountParts.
-type accountRows struct {
-	e               *Engine
+// partRow is a row of accountParts.
+type partRow struct {
 	part            number
 	id              text
 	t1, t2, t3      text
@@ -51,7 +48,18 @@ type accountRows struct {
 	secret          []byte
 	n1, n2, n3      number
 	created, edited number
-	account         storage.Account
+}
+
+// order is that of an account: the user first, then the oldest.
+func (r partRow) order(o partRow) int {
+	return cmp.Or(cmp.Compare(r.part, o.part), cmp.Compare(r.created, o.created), cmp.Compare(r.id, o.id))
+}
+
+// accountRows builds an account from the rows of accountParts.
+type accountRows struct {
+	partRow
+	e       *Engine
+	account storage.Account
 }
 
 func (a *accountRows) dest() []any {
@@ -125,26 +133,31 @@ func secretRow(user storage.UserID, id storage.AuthenticatorID) string {
 }
 
 // withAccount runs a query whose columns are those of head followed by partColumns. The
-// head repeats in every row and is scanned once.
+// head repeats in every row and is scanned once. The rows are sorted here: to prepare a sort of a
+// few rows takes the database longer than the sort.
 func (q querier) withAccount(query string, args []any, head ...any) (*storage.Account, error) {
 	a := accountRows{e: q.e}
-	first := append(slices.Clone(head), a.dest()...)
-	dest, found := first, false
+	dest := append(head, a.dest()...)
+	var parts []partRow
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
-		if !found {
-			found = true
-			dest = slices.Clone(first)
-			for i := range head {
-				dest[i] = q.ignored()
-			}
+		if len(parts) == 0 {
+			q.ignore(dest[:len(head)])
 		}
-		return a.add()
+		parts = append(parts, a.partRow)
+		return nil
 	})
-	if err == nil && !found {
+	if err == nil && len(parts) == 0 {
 		err = storage.ErrNotFound
+	}
+	slices.SortFunc(parts, partRow.order)
+	for _, row := range parts {
+		a.partRow = row
+		if err == nil {
+			err = a.add()
+		}
 	}
 	return a.found(), err
 }
@@ -186,7 +199,7 @@ func (e *Engine) AccountByCredential(ctx context.Context, credential []byte) (st
 
 func (e *Engine) account(ctx context.Context, who string, args ...any) (storage.Account, error) {
 	query := strings.Join([]string{"WITH who (id) AS (", who, "), ", accountParts,
-		" SELECT ", partColumns, " FROM parts", partOrder}, "")
+		" SELECT ", partColumns, " FROM parts"}, "")
 	var out storage.Account
 	err := e.quick(ctx, "read account", func(q querier) error {
 		a, err := q.withAccount(query, args)

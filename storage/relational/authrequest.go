@@ -101,7 +101,7 @@ func (e *Engine) Login(ctx context.Context, l storage.Lookup) (storage.Found, er
 			(SELECT 1 FROM grants WHERE id = ?) AS ended),
 		who (id) AS (SELECT COALESCE((SELECT subject FROM h), (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `),
 			(SELECT user_id FROM authenticators WHERE credential = ?)) FROM one), ` + accountParts + `
-		SELECT one.address, one.ended, ` + requestHead + `, ` + partColumns + ` FROM one LEFT JOIN h ON TRUE LEFT JOIN parts ON TRUE` + partOrder
+		SELECT one.address, one.ended, ` + requestHead + `, ` + partColumns + ` FROM one LEFT JOIN h ON TRUE LEFT JOIN parts ON TRUE`
 	if !plain(l.Identifier) {
 		l.Identifier = ""
 	}
@@ -131,7 +131,7 @@ func (e *Engine) Login(ctx context.Context, l storage.Lookup) (storage.Found, er
 func (e *Engine) RequestByTrack(ctx context.Context, id storage.TrackID, now time.Time) (storage.AuthRequest, *storage.Account, error) {
 	const query = `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE track IN ? AND expires_at > ?),
 		who (id) AS (SELECT subject FROM h), ` + accountParts + `
-		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
+		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE`
 	var row requestRow
 	var account *storage.Account
 	err := e.quick(ctx, "read request", func(q querier) error {

@@ -220,7 +220,9 @@ type grantAccountRow struct {
 
 func (q querier) grantAccount(query string, args []any, row *grantAccountRow, head ...any) error {
 	dest := append(head, row.user.dest()...)
-	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
+	dest = append(dest, &row.ended, &row.offline)
+	same := len(dest) // in every row
+	dest = append(dest, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
 	found := false
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
@@ -233,6 +235,7 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 				return err
 			}
 			row.account.User = user
+			q.ignore(dest[:same])
 		}
 		if row.id != "" {
 			row.account.Identifiers = append(row.account.Identifiers, storage.Identifier{

@@ -99,12 +99,14 @@ func (q querier) each(text string, args []any, scan func(scanner) error) error {
 	return scanned(rows, scan)
 }
 
-// ignored is a destination for a value that is not needed. Only database/sql has to decode it.
-func (q querier) ignored() any {
-	if q.db != nil {
-		return skip{}
+// ignore replaces destinations by those for values that are not needed. Only database/sql has to
+// decode these.
+func (q querier) ignore(dest []any) {
+	for i := range dest {
+		if dest[i] = nil; q.db != nil {
+			dest[i] = skip{}
+		}
 	}
-	return nil
 }
 
 // cursor iterates over the rows of a query of any driver.

@@ -19,7 +19,7 @@ const (
 func (e *Engine) Session(ctx context.Context, id storage.SessionID, now time.Time) (storage.Session, storage.Account, error) {
 	const query = `WITH h AS (SELECT ` + sessionColumns + ` FROM sessions WHERE id = ? AND ` + sessionAlive + `),
 		who (id) AS (SELECT user_id FROM h), ` + accountParts + `
-		SELECT ` + sessionHead + `, ` + partColumns + ` FROM h JOIN parts ON TRUE` + partOrder
+		SELECT ` + sessionHead + `, ` + partColumns + ` FROM h JOIN parts ON TRUE`
 	var row sessionRow
 	var account *storage.Account
 	err := e.quick(ctx, "read session", func(q querier) error {

@@ -170,7 +170,7 @@ func (q querier) moveStatus(m storage.StatusMove, now time.Time) error {
 func (e *Engine) StatusByExchange(ctx context.Context, id storage.ExchangeID, now time.Time) (storage.Status, *storage.Account, error) {
 	const query = `WITH h AS (SELECT ` + statusColumns + ` FROM statuses WHERE exchange IN ? AND expires_at > ?),
 		who (id) AS (SELECT user_id FROM h), ` + accountParts + `
-		SELECT ` + statusHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
+		SELECT ` + statusHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE`
 	var row statusRow
 	var account *storage.Account
 	err := e.quick(ctx, "read status", func(q querier) error {

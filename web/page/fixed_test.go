@@ -14,15 +14,26 @@ import (
 var places = fstest.MapFS{
 	"templates/places.html": {Data: []byte(`{{define "title"}}{{.T "plain"}}{{.T "marked"}}{{end}}{{define "content"}}<p title="{{.T "plain"}}" class={{.T "plain"}}>{{$.T "plain"}}</p>` +
 		`{{with .Data}}<i title="{{$.T "marked"}}">{{$.T "marked"}}</i>{{else}}<b>{{.T "plain"}}</b>{{end}}{{range .Languages}}{{$.T "plain"}}{{end}}` +
+		`<a href="{{.Static}}/x" title="{{$.Product}}">{{.Product}}</a>{{with .Client}}{{.Name}}{{$.Product}}{{end}}` +
+		`{{with .Data}}{{with .Nested}}{{.Product}}{{end}}{{end}}<a href="{{.Product}}" data-x='{{.Product}}'>{{.Static}}</a>` +
 		`<a href="{{.T "plain"}}" data-x='{{.T "marked"}}'>{{.T "named" "Who" "<Ada>"}}{{.T "plain" | printf "%s!"}}</a>{{$later := .T "marked"}}{{$later}}` +
 		`<script nonce="{{.Nonce}}">let text = {{.T "plain"}}, other = "{{.T "marked"}}"</script>{{end}}`)},
 	"messages/en.json": {Data: []byte(`{"plain": "Sign in, please", "marked": "<b>you're & \"we\"</b> 1+1", "named": "{{.Who}} and {{.Least}}"}`)},
 	"messages/de.json": {Data: []byte(`{"plain": "Bitte anmelden: ü", "marked": "<b>du's & \"wir\"</b> 1+1", "named": "{{.Who}} und {{.Least}}"}`)},
 }
 
+// nested has a field of the name of one that is fixed on a page.
+type nested struct{ Nested struct{ Product string } }
+
 func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
+	for _, product := range []string{"Sallyport", "Acme Sign-in", "<Acme> & 'sons'"} {
+		t.Run(product, func(t *testing.T) { fixedTexts(t, product) })
+	}
+}
+
+func fixedTexts(t *testing.T, product string) {
 	keyring, _ := storagetest.Keyring(t, t0)
-	l, err := New(keyring, Options{Issuer: issuer}, places)
+	l, err := New(keyring, Options{Issuer: issuer, Product: product}, places)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,8 +42,8 @@ func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lang := range []string{"en", "de"} {
-		for _, data := range []any{nil, "data"} {
-			v := &Page{speaker: l.texts.in(lang), Least: 8, Nonce: "n", Data: data, Here: "/", languages: []string{"en", "de"}}
+		for _, data := range []any{nil, nested{struct{ Product string }{"other"}}} {
+			v := &Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: 8, Client: Client{Name: "RP"}, Nonce: "n", Data: data, Here: "/", languages: []string{"en", "de"}}
 			var called, written bytes.Buffer
 			if err := plain["places"].Execute(&called, v); err != nil {
 				t.Fatal(err)

@@ -86,7 +86,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if l.static, err = newStatic(files); err != nil {
 		return nil, err
 	}
-	if l.pages, err = newPages(files, l.texts); err != nil {
+	if l.pages, err = newPages(files, l.texts, map[string]string{"Product": l.product, "Static": l.static.address}); err != nil {
 		return nil, err
 	}
 	return l, nil
