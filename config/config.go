@@ -83,6 +83,7 @@ type Config struct {
 	// `family_name`, `nickname`, `locale`, `zoneinfo`. Leave out those that another system sets;
 	// `[]`: users edit none.
 	ProfileEditable []string     `yaml:"profile_editable" env:"PROFILE_EDITABLE"`
+	Usernames       Usernames    `yaml:"usernames" envPrefix:"USERNAMES_"`
 	Fingerprints    Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
 	Keys            Keys         `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
@@ -366,6 +367,7 @@ func Default() Config {
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},
 		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5, PasswordReset: true}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
+		Usernames:    Usernames{Keep: 90 * 24 * time.Hour, Reserved: reservedUsernames()},
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs:  []string{"RS256", "ES256"},

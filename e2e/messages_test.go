@@ -28,8 +28,9 @@ func TestAddressesInChromium(t *testing.T) {
 	t.Parallel()
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
+	s.env = append(s.env, "SALLYPORT_USERNAMES_EDITABLE=true")
 	s.serve(t)
-	runBrowser(t, s, "addresses.test.mjs", 0, 4)
+	runBrowser(t, s, "addresses.test.mjs", 0, 8)
 }
 
 // provider takes the messages of a server, and refuses those to some recipients.

@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -69,6 +70,30 @@ func CheckNew(kind storage.IdentifierKind, value string) error {
 		return &Error{Code: InvalidIdentifier}
 	}
 	return nil
+}
+
+// Bounds of a user name that a user chooses. An ID of a user is longer.
+const (
+	MinUsername = 3
+	MaxUsername = 30
+)
+
+// chosen are letters and digits of ASCII, with single separators between them.
+var chosen = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+
+// ChooseUsername returns the user name that a user typed to have it. It is stricter than Identify:
+// no name looks like that of another user in letters of another script (Unicode Technical Standard
+// 39), or like a phone number. InvalidIdentifier: the name is not one.
+func ChooseUsername(typed string) (storage.Identifier, error) {
+	i, err := Identify(typed)
+	if err != nil {
+		return i, err
+	}
+	n := len(i.Value)
+	if i.Kind != storage.Username || n < MinUsername || n > MaxUsername || !chosen.MatchString(i.Value) || !strings.ContainsAny(i.Value, "abcdefghijklmnopqrstuvwxyz") {
+		return storage.Identifier{}, &Error{Code: InvalidIdentifier}
+	}
+	return i, nil
 }
 
 // isEmail accepts addresses that mail systems deliver to, except quoted local parts.

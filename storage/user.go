@@ -72,6 +72,9 @@ const (
 	Email    IdentifierKind = "email"
 	Phone    IdentifierKind = "phone"
 	Username IdentifierKind = "username"
+	// Retired is a user name that its user gave up. Until ExpiresAt no other user can have it. No
+	// lookup but AccountByRetired finds it.
+	Retired IdentifierKind = "retired"
 )
 
 // Identifier is a name of a user. Values are canonical (input.SameName; phone numbers in E.164)
@@ -99,6 +102,7 @@ func (i Identifier) Text() string { return cmp.Or(i.Shown, i.Value) }
 type Account struct {
 	User           User
 	Identifiers    []Identifier    // ordered by CreatedAt, then ID
+	Retired        []Identifier    // user names given up, expired ones too; not in what is read for a token
 	Authenticators []Authenticator // ordered by CreatedAt, then ID; every state
 }
 
@@ -155,7 +159,7 @@ type UserChange struct {
 }
 
 // NamesChange replaces names of a user: Drop and Over first, then Add. ErrConflict: a name in Add
-// is taken.
+// is taken, or kept for a user who gave it up.
 type NamesChange struct {
 	Drop []IdentifierID
 	// Over are names of other users that are dropped unless they are verified by now: a claim
@@ -164,6 +168,9 @@ type NamesChange struct {
 	Add    []Identifier
 	Verify []IdentifierID // become verified, unless they are
 	Keep   []IdentifierID // lose their expiry
+	// Retire are user names that become Retired, until Until.
+	Retire []IdentifierID
+	Until  time.Time
 }
 
 // FactorsChange replaces authenticators of a user.
@@ -211,6 +218,8 @@ type Users interface {
 	Account(ctx context.Context, id UserID) (Account, error)
 	// AccountByIdentifier returns a user by one canonical identifier value.
 	AccountByIdentifier(ctx context.Context, value string, now time.Time) (Account, error)
+	// AccountByRetired returns the user for whom a canonical user name is kept, which is Retired.
+	AccountByRetired(ctx context.Context, value string, now time.Time) (Account, error)
 	// AccountByIdentifierID returns a user by the ID of an identifier.
 	AccountByIdentifierID(ctx context.Context, id IdentifierID, now time.Time) (Account, error)
 	// AccountByAuthenticator returns the user who enrolled one of these authenticators.

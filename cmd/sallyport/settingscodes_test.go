@@ -38,7 +38,17 @@ func (o *trialSource) codes(t *testing.T) map[string]effect {
 			info, ok := s.open().Verifier.Info("email")
 			return fmt.Sprintf("email: %v %v", info.Second, ok)
 		}},
-		"profile_editable": {value: "nickname", want: "[{nickname }]", show: func(s *trial) string { return fmt.Sprint(s.open().Accounts.Profile(storage.Account{})) }},
+		"profile_editable":   {value: "nickname", want: "[{nickname }]", show: func(s *trial) string { return fmt.Sprint(s.open().Accounts.Profile(storage.Account{})) }},
+		"usernames.editable": {value: "true", want: "<nil>", show: func(s *trial) string { return fmt.Sprint(s.open().rename("countess")) }},
+		"usernames.reserved": {value: "count", with: set{"USERNAMES_EDITABLE": "true"}, want: string(mfa.IdentifierTaken), show: func(s *trial) string { return string(mfa.CodeOf(s.open().rename("c-ount"))) }},
+		"usernames.keep": {value: "24h", with: set{"USERNAMES_EDITABLE": "true"}, want: "0 kept", show: func(s *trial) string {
+			if err := s.open().rename("countess"); err != nil {
+				s.Fatal(err)
+			}
+			s.clock.Move(25 * time.Hour)
+			own, _ := s.Accounts.Username(s.nora())
+			return fmt.Sprintf("%d kept", len(own.Kept))
+		}},
 		"lifetimes.address_undo": {value: "24h", with: sends(nil), want: string(mfa.RequestOver), show: func(s *trial) string {
 			link := s.open().addAddress()
 			s.clock.Move(2 * 24 * time.Hour)
@@ -120,11 +130,7 @@ func (s *trial) proves(p backend.Proof, into *backend.Proven) string {
 // addAddress adds an address to a user, and returns the link that undoes it.
 func (s *trial) addAddress() string {
 	s.Helper()
-	account, err := s.Users.Find(s.Context(), "nora")
-	if err != nil {
-		s.Fatal(err)
-	}
-	o := mfa.Owner{Account: account, Factors: []storage.Factor{{Method: "password", Authenticator: account.Authenticators[0].ID, At: s.clock.Now()}}}
+	o := s.owner()
 	sent, err := s.Accounts.SendToAddress(s.Context(), mfa.Caller{}, o, selfservice.NewAddress{Kind: storage.Phone, Typed: "+14152222229"})
 	if err == nil {
 		err = s.Accounts.ProveAddress(s.Context(), mfa.Caller{}, o, sent.Exchange, mfa.Typed(s.lastCode()))
@@ -133,6 +139,28 @@ func (s *trial) addAddress() string {
 		s.Fatal(err)
 	}
 	return s.newest().Data["undo"]
+}
+
+// nora returns the user of the trial, by the address, as the user name may change.
+func (s *trial) nora() storage.Account {
+	s.Helper()
+	account, err := s.Users.Find(s.Context(), "nora@example.com")
+	if err != nil {
+		s.Fatal(err)
+	}
+	return account
+}
+
+// owner is that user, who has just typed the password.
+func (s *trial) owner() mfa.Owner {
+	s.Helper()
+	account := s.nora()
+	return mfa.Owner{Account: account, Factors: []storage.Factor{{Method: "password", Authenticator: account.Authenticators[0].ID, At: s.clock.Now()}}}
+}
+
+// rename changes the user name of that user.
+func (s *trial) rename(name string) error {
+	return s.Accounts.ChangeUsername(s.Context(), mfa.Caller{}, s.owner(), name)
 }
 
 // lastCode returns the code of the newest message.

@@ -26,6 +26,7 @@ func userCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "unlock", Args: "USER", About: "clear failed attempts, enable locked factors again", Run: userUnlock},
 		{Name: "reset-counters", Args: "USER", About: "accept codes again after the server's clock was ahead", Run: userResetCounters},
 		{Name: "reset-factors", Args: "USER", About: "delete second factors and recovery codes", Run: userResetFactors},
+		{Name: "free-username", Args: "NAME", About: "let anybody have a user name that its user gave up", Run: userFreeUsername},
 		{Name: "set-password", Args: "USER", About: "set a user's password", Run: userSetPassword},
 	}, args)
 }
@@ -94,6 +95,9 @@ func writeUser(w io.Writer, v admin.User) {
 			text += " (not verified)"
 		}
 		line(string(n.Kind), text)
+	}
+	for _, n := range v.Retired {
+		line("retired username", cli.Printable(n.Value)+", kept until "+cli.Time(n.Until))
 	}
 	line("mfa_enabled", v.MFAEnabled)
 	if len(v.Roles) > 0 {

@@ -89,6 +89,23 @@ func userSetPassword(ctx context.Context, p *cli.Program, args []string) error {
 	})
 }
 
+func userFreeUsername(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user free-username", "let anybody have a user name that its user gave up", "NAME [flags]",
+		"A user name that its user changed is kept for that user for a time (usernames.keep): others get\n"+
+			"\"taken\" meanwhile, also administrators. user show prints the names kept for a user.")
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	name := f.Arg(0)
+	var done admin.Done
+	if err := d.Call(ctx, "DELETE", "/retired-usernames", url.Values{"name": {name}}, nil, &done); err != nil {
+		return withSubject(err, fmt.Sprintf("user name %q", name))
+	}
+	return d.printDone(done, fmt.Sprintf("user name %s of user %s", cli.Printable(name), done.User))
+}
+
 func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 	body := map[string]any{}
 	var file string

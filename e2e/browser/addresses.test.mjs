@@ -1,5 +1,5 @@
-// Addresses and the profile on the account page: proving, changing, undoing and removing, with and
-// without scripts, and what applications are told of them.
+// Addresses, the user name and the profile on the account page: proving, changing, undoing and
+// removing, with and without scripts, and what applications are told of them.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, arrival, authorizeURL, closeBrowser, enter, fits, signIn, stage, visit } from './lib.mjs';
@@ -23,9 +23,9 @@ async function newest(what, to, many = 1) {
 const row = (page, name) => page.locator('#addresses li', { hasText: name });
 
 // userinfo signs in to an application and returns what it is told of the user.
-async function userinfo(page) {
+async function userinfo(page, scope = 'openid profile email') {
   const { spa } = stage.clients;
-  const { url, verifier } = authorizeURL(spa);
+  const { url, verifier } = authorizeURL(spa, { scope });
   const [answer] = await Promise.all([arrival(page, spa), page.goto(url).catch(() => {})]);
   const r = await fetch(`${stage.issuer}/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'authorization_code',
     client_id: spa.id, redirect_uri: spa.redirect, code: answer.url.searchParams.get('code'), code_verifier: verifier }) });
@@ -90,6 +90,37 @@ for (const [look, options] of Object.entries({
     assert.equal(await row(page, user.email).count(), 1);
     assert.equal(await row(page, other).count(), 0);
   }));
+
+  test(`a user name is chosen, and the old one taken back: ${look}`, () => visit(options, async (page) => {
+    const user = take();
+    const name = `n${user.username.replaceAll(/[^a-z0-9]/g, '').slice(0, 20)}`;
+    const check = async () => {
+      await fits(page);
+      if (options.javaScriptEnabled !== false) await accessible(page);
+    };
+    await page.goto(account);
+    await signIn(page, user);
+    await page.click('#addresses a[href="/account/username"]');
+    await page.waitForSelector('#username');
+    await check();
+    await page.fill('#username', 'admin');
+    await page.click('#username-submit');
+    await page.waitForSelector('#error');
+    assert.equal(await page.getAttribute('#username', 'aria-invalid'), 'true');
+    await check();
+    await page.fill('#username', name.toUpperCase());
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#notice');
+    await check();
+    assert.equal(await row(page, name).count(), 1);
+    assert.equal((await userinfo(page)).preferred_username, name);
+    await page.goto(`${account}/username`);
+    assert.equal(await page.locator('#kept li').count(), 1);
+    await check();
+    await page.click('#kept button');
+    await page.waitForSelector('#notice');
+    assert.equal((await userinfo(page)).preferred_username, user.username);
+  }));
 }
 
 test('applications are told of proven addresses and of the profile', () => visit({ viewport: { width: 1280, height: 900 } }, async (page) => {
@@ -109,6 +140,21 @@ test('applications are told of proven addresses and of the profile', () => visit
   await page.waitForSelector('#address-submit');
   await enter(page, await newest('codes', `second.${other}`), '#address-submit');
   await page.waitForSelector('#notice');
+  await page.click('#address-add-phone');
+  await page.fill('#address', '+1 415 222 2222');
+  await page.click('#address-begin');
+  await page.waitForSelector('#address-submit');
+  const before = await userinfo(page, 'openid phone');
+  assert.equal(before.phone_number, undefined, 'before its proof');
+  await page.goto(`${account}/address?kind=phone`);
+  await page.fill('#address', '+1 415 222 2223');
+  await page.click('#address-begin');
+  await page.waitForSelector('#address-submit');
+  await enter(page, await newest('codes', '+14152222223'), '#address-submit');
+  await page.waitForSelector('#notice');
+  const phone = await userinfo(page, 'openid phone');
+  assert.deepEqual([phone.phone_number, phone.phone_number_verified], ['+14152222223', true]);
+  await page.goto(account);
   await page.click('#profile-edit');
   await fits(page);
   await accessible(page);

@@ -110,7 +110,7 @@ func Open(t testing.TB, m Options) *Services {
 	}
 	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, append(methods, r.Recovery)...)
 	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader,
-		selfservice.Options{Product: m.Options.Product, Editable: selfservice.ProfileClaims()})
+		selfservice.Options{Product: m.Options.Product, Editable: selfservice.ProfileClaims(), Usernames: selfservice.Usernames{Editable: true, Reserved: []string{"admin"}}})
 	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
 	r.Users = users.New(r.Store, r.Verifier, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
 	r.Backend = backend.New(r.Store, r.Verifier, r.Sessions, r.Users, r.Journal, m.Now, rand.Reader, backend.Options{})

@@ -48,6 +48,7 @@ const (
 	AddressTaken    = "address_taken"   // to the address of another user
 
 	AddressesRestored = "addresses_restored" // by the link of an earlier message
+	UsernameChanged   = "username_changed"   // "username"; may have "old"
 
 	Invitation = "invitation" // "product", "link" and "until"; may have "application"
 )
@@ -55,7 +56,7 @@ const (
 // Templates returns every template.
 func Templates() []string {
 	return []string{Code, EnrollmentCode, PasswordReset, SignUp, SignUpTaken, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
-		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, Invitation, PasskeyCounter, NewDevice}
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, UsernameChanged, Invitation, PasskeyCounter, NewDevice}
 }
 
 // ttl is how long delivery of a notice is tried.

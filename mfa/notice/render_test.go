@@ -37,7 +37,7 @@ var longLink = "https://login.example.com/" + strings.Repeat("long/", 20) + "res
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
 		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com", "link": longLink,
-		"new": "new@example.com", "undo": "2f8d7f2a-0000-0000-0000-00000000abcd", "until": "2026-12-06T15:04:05Z"}
+		"new": "new@example.com", "username": "countess", "old": "lovelace", "undo": "2f8d7f2a-0000-0000-0000-00000000abcd", "until": "2026-12-06T15:04:05Z"}
 }
 
 // shown are the values that a message must show, by template.
@@ -62,6 +62,7 @@ var shown = map[string][]string{
 	notice.AddressTaken:    nil,
 
 	notice.AddressesRestored: nil,
+	notice.UsernameChanged:   {"countess", "lovelace"},
 
 	notice.Invitation: {"Harbour", longLink, "2026, 15:04 UTC"},
 }

@@ -1,6 +1,6 @@
 // Package selfservice lets signed-in users manage their own accounts: list, rename and remove
 // factors, replace recovery codes and the password, prove, change and remove addresses, edit the
-// profile, and read the audit trail. Package exchange enrols factors, as logins do so too.
+// profile and the user name, and read the audit trail. Package exchange enrols factors, as logins do so too.
 package selfservice
 
 import (
@@ -44,12 +44,13 @@ type Options struct {
 	Product string        // the sender named in messages
 	Undo    time.Duration // how long a change of addresses can be undone; 0: 7 days
 	// Editable are the claims of the profile that users edit, of those of ProfileClaims.
-	Editable []string
+	Editable  []string
+	Usernames Usernames
 }
 
 // New returns Accounts.
 func New(store Store, verifier *exchange.Verifier, password *password.Method, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Accounts {
-	o.Undo = cmp.Or(o.Undo, 7*24*time.Hour)
+	o.Undo, o.Usernames.Keep = cmp.Or(o.Undo, 7*24*time.Hour), cmp.Or(o.Usernames.Keep, 90*24*time.Hour)
 	return &Accounts{store: store, verifier: verifier, password: password, journal: journal, now: now, random: random, o: o}
 }
 

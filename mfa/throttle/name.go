@@ -41,7 +41,7 @@ func NameKeys(keyring *seal.Keyring, identifier string) []storage.ThrottleKey {
 // UserKeys returns the counters of a user and of the user's names under every active hash key.
 // It omits those of known devices: they are not listed anywhere, and expire.
 func UserKeys(keyring *seal.Keyring, a storage.Account) []storage.ThrottleKey {
-	return keys(userSubjects(keyring, a), Password, Factor, Passwordless, Proof)
+	return keys(userSubjects(keyring, a), Password, Factor, Passwordless, Proof, Username)
 }
 
 // PasswordKeys are the UserKeys of the password alone.

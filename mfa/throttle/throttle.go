@@ -17,6 +17,7 @@ const (
 	ClientSecret = "client_secret" // of one client from one network; package provider counts in it
 	Address      = "address"
 	Proof        = "address_proof" // codes that a signed-in user types to prove an address
+	Username     = "username"      // user names that a signed-in user tries to get
 )
 
 // Buckets of messages with codes.
@@ -35,7 +36,7 @@ const Ticket = "ticket"
 
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, Username, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -64,7 +65,7 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case SendBackend:
 		return within(10, 10*time.Minute)
-	case Proof, Ticket:
+	case Proof, Username, Ticket:
 		return within(10, 24*time.Hour)
 	default:
 		s.Cap, s.Max = time.Hour, 100

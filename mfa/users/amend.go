@@ -142,6 +142,11 @@ func (u *Registry) amendNames(a *Amendment) error {
 				from = append(from, i.Text())
 				names.Drop, a.dropped = append(names.Drop, i.ID), append(a.dropped, i)
 			}
+			for _, kept := range a.Account.Retired {
+				if kept.Value == w.Value {
+					names.Drop = append(names.Drop, kept.ID)
+				}
+			}
 			names.Add = append(names.Add, w)
 			a.addDifference(key, unwrapSingle(from), w.Text())
 			u.differAt(a, have)

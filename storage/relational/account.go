@@ -85,10 +85,15 @@ func (a *accountRows) add() error {
 		a.account.User = u
 		return err
 	case partIdentifier:
-		a.account.Identifiers = append(a.account.Identifiers, storage.Identifier{
+		i := storage.Identifier{
 			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2), Shown: string(a.t3),
 			VerifiedAt: a.n1.time(), ExpiresAt: a.n3.time(), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
-		})
+		}
+		list := &a.account.Identifiers
+		if i.Kind == storage.Retired {
+			list = &a.account.Retired
+		}
+		*list = append(*list, i)
 	case partAuthenticator:
 		x := storage.Authenticator{
 			ID: storage.AuthenticatorID(a.id), UserID: user, Method: string(a.t1), Name: string(a.t2), Origin: string(a.t3),
@@ -173,6 +178,14 @@ func (e *Engine) AccountByIdentifier(ctx context.Context, value string, now time
 		return storage.Account{}, storage.ErrNotFound
 	}
 	return e.account(ctx, "SELECT user_id FROM identifiers WHERE value = ? AND "+unexpired, value, micro(now))
+}
+
+// AccountByRetired implements storage.Users.
+func (e *Engine) AccountByRetired(ctx context.Context, value string, now time.Time) (storage.Account, error) {
+	if !plain(value) {
+		return storage.Account{}, storage.ErrNotFound
+	}
+	return e.account(ctx, "SELECT user_id FROM identifiers WHERE value = ? AND kind = 'retired' AND expires_at > ?", value, micro(now))
 }
 
 // AccountByIdentifierID implements storage.Users.

@@ -237,7 +237,7 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 			row.account.User = user
 			q.ignore(dest[:same])
 		}
-		if row.id != "" {
+		if row.id != "" && string(row.kind) != string(storage.Retired) {
 			row.account.Identifiers = append(row.account.Identifiers, storage.Identifier{
 				ID: storage.IdentifierID(row.id), UserID: row.account.User.ID, Kind: storage.IdentifierKind(row.kind), Value: string(row.value), Shown: string(row.shown),
 				VerifiedAt: row.verified.time(), ExpiresAt: row.expires.time(), CreatedAt: row.created.time(), UpdatedAt: row.updated.time(),

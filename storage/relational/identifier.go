@@ -11,7 +11,9 @@ import (
 
 const (
 	// unexpired is true of identifiers that a lookup finds.
-	unexpired = "(expires_at = 0 OR expires_at > ?)"
+	unexpired = "((expires_at = 0 OR expires_at > ?) AND kind <> 'retired')"
+	// retiring keeps user names for the user who gives them up. They expire as unverified names do.
+	retiring = "UPDATE identifiers SET kind = 'retired', verified_at = 0, expires_at = ?, updated_at = ?"
 	// verifying verifies identifiers, unless they are, with verifyingArgs.
 	verifying = `UPDATE identifiers SET updated_at = CASE WHEN verified_at = 0 THEN ? ELSE updated_at END,
 		verified_at = CASE WHEN verified_at = 0 THEN ? ELSE verified_at END, expires_at = 0`
@@ -49,6 +51,7 @@ func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error 
 		{n.Drop, "DELETE FROM identifiers", nil},
 		{n.Verify, verifying, verifyingArgs(c.Now)},
 		{n.Keep, "UPDATE identifiers SET expires_at = 0", nil},
+		{n.Retire, retiring, []any{micro(n.Until), micro(c.Now)}},
 	} {
 		if len(s.ids) == 0 {
 			continue

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"throttles", throttles},
 		{"addresses", addresses},
 		{"names", names},
+		{"retired names", retiredNames},
 		{"proven addresses", provenAddresses},
 		{"attempts", attempts},
 		{"spending", spending},

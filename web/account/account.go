@@ -76,6 +76,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/address":  {p.addressForm, p.address},
 		"/account/detach":   {p.detachForm, p.detach},
 		"/account/profile":  {p.profileForm, p.profile},
+		"/account/username": {p.usernameForm, p.username},
 		"/account/sessions": {p.overview, p.endSessions},
 		"/account/devices":  {p.overview, p.forget},
 		"/account/consents": {p.overview, p.withdraw},

@@ -19,6 +19,8 @@ type overview struct {
 	Notice   string // the change just made; "": none
 	Names    []selfservice.Address
 	Kinds    []storage.IdentifierKind // of addresses that can be added
+	Username bool                     // users choose their user name
+	Nameless bool                     // and this one has none
 	Profile  []selfservice.Claim      // that can be edited
 	Factors  []factorLine
 	Addable  []mfa.Info
@@ -91,6 +93,8 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 	}
 	d.factors(p, call.owner.Account)
 	d.Names, d.Profile = p.accounts.Addresses(call.owner.Account), p.accounts.Profile(call.owner.Account)
+	own, editable := p.accounts.Username(call.owner.Account)
+	d.Username, d.Nameless = editable, editable && own.Now == ""
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Phone} {
 		if p.verifier.MethodFor(kind) != "" {
 			d.Kinds = append(d.Kinds, kind)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(event|account\.(client|code|done|out|stale|locked|weak|differ|add|address|detach|profile|undo))\.`)
+	pagetest.Check(t, embedded, `^(event|account\.(client|code|done|out|stale|locked|weak|differ|add|address|detach|profile|undo|username))\.`)
 }
 
 func TestEveryCodeHasARefusal(t *testing.T) {
@@ -40,6 +40,7 @@ func posts(device string) map[string]url.Values {
 		"/account/address":  {"kind": {"email"}, "address": {"eve@example.org"}},
 		"/account/detach":   {"id": {device}},
 		"/account/profile":  {"name": {"x"}},
+		"/account/username": {"username": {"countess"}},
 		"/account/sessions": {},
 		"/account/consents": {"client": {"notes"}},
 	}
@@ -170,7 +171,7 @@ func TestPagesRenderUnderTheirPolicy(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
 		b.Header.Set("Accept-Language", lang)
 		for _, path := range []string{"/account", "/account/add?method=totp", "/account/rename?id=" + device, "/account/remove?id=" + device,
-			"/account/recovery", "/account/password", "/account/sessions", "/account/consents", "/account/add?method=sms", "/account/add?method=password"} {
+			"/account/recovery", "/account/password", "/account/username", "/account/sessions", "/account/consents", "/account/add?method=sms", "/account/add?method=password"} {
 			b.Get(path)
 			body := b.Page.Body.String()
 			if strings.Contains(body, "<no value>") || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "%!") || !strings.Contains(body, `<html lang="`+lang+`">`) {

@@ -93,6 +93,7 @@ func (s *Surface) routes() []route {
 		{"GET", "/users/:user/sessions", nil, s.listSessions},
 		{"GET", "/users/:user/remembered-devices", nil, s.listRemembered},
 		{"DELETE", "/users/:user/remembered-devices", []string{"device"}, s.forget},
+		{"DELETE", "/retired-usernames", []string{"name"}, s.freeUsername},
 		{"DELETE", "/sessions/:session", []string{"offline"}, s.endSession},
 		{"GET", "/invitations", []string{"state", "user", "before", "limit"}, s.listInvitations},
 		{"POST", "/invitations", nil, s.createInvitation},

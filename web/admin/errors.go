@@ -74,7 +74,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.TermsRequired:            {http.StatusUnprocessableEntity, "the terms of use have to be accepted"},
 	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, "no text messages are sent to this country"},
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
-	mfa.IdentifierNotFound:       {http.StatusNotFound, "no user has this address"},
+	mfa.IdentifierNotFound:       {http.StatusNotFound, "no user has this name or address"},
 	mfa.SessionNotFound:          {http.StatusNotFound, "there is no such session"},
 	mfa.OtherUser:                {http.StatusConflict, "the session is another user's"},
 	mfa.DeviceMismatch:           {http.StatusConflict, "the proof comes from another device"},

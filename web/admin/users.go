@@ -246,6 +246,16 @@ func (s *Surface) signOut(c *gin.Context, v mfa.Caller) {
 	})(c, v)
 }
 
+// freeUsername lets anybody have a user name that is kept for the user who gave it up.
+func (s *Surface) freeUsername(c *gin.Context, v mfa.Caller) {
+	user, err := s.Users.FreeUsername(c.Request.Context(), v, c.Query("name"))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{User: user, Done: "no longer kept for its user"})
+}
+
 // Sessions are the sessions of a user.
 type Sessions struct {
 	Sessions []Session `json:"sessions"` // newest first

@@ -15,6 +15,7 @@ type User struct {
 	Status        storage.UserStatus `json:"status"`
 	MFAEnabled    bool               `json:"mfa_enabled"`
 	Names         []Name             `json:"names"`
+	Retired       []RetiredUsername  `json:"retired_usernames,omitempty"` // user names given up, oldest first
 	Roles         []string           `json:"roles,omitempty"`
 	Profile       map[string]any     `json:"profile,omitempty"`
 	Terms         *Terms             `json:"terms,omitempty"` // that the user accepted last
@@ -37,6 +38,12 @@ type Name struct {
 	Kind     storage.IdentifierKind `json:"kind"`
 	Value    string                 `json:"value"`
 	Verified bool                   `json:"verified"`
+}
+
+// RetiredUsername is a user name that its user gave up. Until then nobody else can have it.
+type RetiredUsername struct {
+	Value string    `json:"value"`
+	Until time.Time `json:"until"`
 }
 
 // Authenticator is an authenticator of a user.
@@ -75,6 +82,9 @@ func newUser(a storage.Account) User {
 	}
 	for _, i := range a.Identifiers {
 		v.Names = append(v.Names, Name{i.Kind, i.Text(), !i.VerifiedAt.IsZero()})
+	}
+	for _, i := range a.Retired {
+		v.Retired = append(v.Retired, RetiredUsername{i.Text(), i.ExpiresAt})
 	}
 	order := []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone}
 	slices.SortStableFunc(v.Names, func(a, b Name) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })

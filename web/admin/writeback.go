@@ -13,7 +13,7 @@ import (
 // Members of a record that a read shows and no call can write.
 var (
 	clientReadOnly = []string{"secrets", "created_at", "updated_at"}
-	userReadOnly   = []string{"names", "authenticators", "sessions", "waits", "created_at", "updated_at"}
+	userReadOnly   = []string{"names", "retired_usernames", "authenticators", "sessions", "waits", "created_at", "updated_at"}
 )
 
 // durations are the members of a client that are shown as seconds and can be written as

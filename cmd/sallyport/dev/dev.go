@@ -105,7 +105,7 @@ func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")
 	c.OutboxFile, c.SMS.Countries, c.CodeFactors = folder.path(outboxName), []string{"*"}, []string{"email", "sms"}
-	c.SignUp = "open"
+	c.SignUp, c.Usernames.Editable = "open", true
 	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
 	if at.secure {
 		c.TLS = config.TLS{Cert: folder.path("tls.crt"), Key: folder.path("tls.key")}

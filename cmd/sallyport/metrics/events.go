@@ -69,7 +69,9 @@ func (t *Events) Count(events []storage.Event) {
 // CountThrottledFactor counts a response that was refused without being compared: the trail
 // has one event for a wait, however many responses it refuses.
 func (t *Events) CountThrottledFactor(method, bucket string) {
-	t.factors.WithLabelValues(method, "throttled").Inc()
+	if method != "" {
+		t.factors.WithLabelValues(method, "throttled").Inc()
+	}
 	t.CountThrottled(bucket)
 }
 

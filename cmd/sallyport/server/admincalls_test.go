@@ -23,6 +23,7 @@ func (c adminWalk) walk() {
 	c.Helper()
 	c.userWalk()
 	c.sessionWalk()
+	c.retiredWalk()
 	c.clientWalk()
 	c.keyWalk()
 	c.invitationWalk()
@@ -105,6 +106,35 @@ func (c adminWalk) userWalk() {
 	if len(events.Events) != 1 || events.Next != "" || events.Events[0].Kind != mfa.EventUserCreated {
 		c.Errorf("the next page = %+v", events)
 	}
+}
+
+// retiredWalk frees a user name that is kept for the user who gave it up.
+func (c adminWalk) retiredWalk() {
+	c.Helper()
+	ctx := c.Context()
+	id := c.Call("POST", "/users", map[string]any{"username": "carol", "password": "a lighthouse at dusk"}).Done(201, "created").User
+	a, err := c.Server.Users.Account(ctx, id)
+	if err != nil {
+		c.Fatal(err)
+	}
+	names := storage.NamesChange{Retire: []storage.IdentifierID{a.Identifiers[0].ID}, Until: time.Now().Add(time.Hour)}
+	if err := c.Server.Store.UpdateUser(ctx, storage.UserChange{ID: id, Now: time.Now(), Names: &names}); err != nil {
+		c.Fatal(err)
+	}
+	var user map[string]any
+	c.Call("GET", "/users/"+string(id), nil).Decode(200, &user)
+	if list, _ := user["retired_usernames"].([]any); len(list) != 1 {
+		c.Errorf("retired names: %v", user["retired_usernames"])
+	}
+	c.Call("PATCH", "/users/"+string(id), user).Done(200, "is up to date") // what was read can be written back
+	c.Call("POST", "/users", map[string]any{"username": "Carol"}).Refused(409, "identifier_taken", "")
+	for _, query := range []string{"?name=nobody", "?name=%00", "?name=alice", ""} {
+		c.Call("DELETE", "/retired-usernames"+query, nil).Refused(404, "identifier_not_found", "no user has this")
+	}
+	if d := c.Call("DELETE", "/retired-usernames?name=CAROL", nil).Done(200, "no longer kept for its user"); d.User != id {
+		c.Errorf("freed = %+v", d)
+	}
+	c.Call("POST", "/users", map[string]any{"username": "Carol"}).Done(201, "created")
 }
 
 func (c adminWalk) sessionWalk() {

@@ -33,7 +33,7 @@ var routes = map[string]string{
 	"/logout": "session", "/logged-out": "public", "/": "public", "/language": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
 	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
-	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message", "/account/not-me": "session",
+	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/username": "session", "/account/undo": "message", "/account/not-me": "session",
 	// Who has read the message may set a password; the rest opens nothing.
 	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
 	"/signup": "public", "/signup/code": "message", "/signup/create": "login", "/signup/:link": "message", "/invitation/:link": "message", "/signed-up": "public",
