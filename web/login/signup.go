@@ -75,7 +75,7 @@ func (p *Pages) signUpForm(c *gin.Context) {
 	case mode == signup.Off:
 		p.signUpOff(c)
 	default:
-		address := p.hinted(c)
+		address := p.suggested(c, signingUp)
 		if i, err := mfa.Identify(address); err != nil || i.Kind != storage.Email {
 			address = ""
 		}
