@@ -40,6 +40,7 @@ type Config struct {
 	AdminKeyFile string   `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
 	AdminTLS     AdminTLS `yaml:"admin_tls" envPrefix:"ADMIN_TLS_"`
 	TLS          TLS      `yaml:"tls" envPrefix:"TLS_"`
+	MTLS         MTLS     `yaml:"mtls" envPrefix:"MTLS_"`
 	// Addresses and networks whose `X-Forwarded-For` is trusted. Never the whole internet:
 	// together less than a sixteenth of all IPv4 addresses, and of all global IPv6 addresses.
 	// Required for an https issuer without `tls`: there is a proxy in front then, and without
@@ -142,7 +143,7 @@ type Database struct {
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
 }
 
-// Terms are the terms of use that people accept when they sign up; both settings or neither.
+// Terms are the terms of use that people accept when they sign up, unless the client has its own; both settings or neither.
 type Terms struct {
 	// Address of the terms, `https://`.
 	URL string `yaml:"url" env:"URL"`
