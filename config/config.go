@@ -142,7 +142,7 @@ type Database struct {
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
 }
 
-// Terms are the terms of use that people accept when they sign up; both settings or neither.
+// Terms are the terms of use that people accept when they sign up, unless the client has its own; both settings or neither.
 type Terms struct {
 	// Address of the terms, `https://`.
 	URL string `yaml:"url" env:"URL"`

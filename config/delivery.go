@@ -100,10 +100,10 @@ func (c Config) checkSignUp(r *strict.Reader) {
 	if (c.Terms.URL == "") != (c.Terms.Version == "") {
 		r.Fault("terms", "needs url and version, or neither")
 	}
-	if u, err := url.Parse(c.Terms.URL); c.Terms.URL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !input.Shown(c.Terms.URL)) {
-		r.Fault("terms.url", "must begin with https://")
+	if c.Terms.URL != "" && !input.TermsURL(c.Terms.URL) {
+		r.Fault("terms.url", input.TermsURLFault)
 	}
-	if v := c.Terms.Version; len(v) > 64 || !input.Shown(v) || v != strings.TrimSpace(v) {
-		r.Fault("terms.version", "must be 1 to 64 printable characters without spaces around them")
+	if c.Terms.Version != "" && !input.TermsVersion(c.Terms.Version) {
+		r.Fault("terms.version", input.TermsVersionFault)
 	}
 }

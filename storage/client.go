@@ -74,6 +74,10 @@ type Client struct {
 	// SignUpRequired and SignUpOptional are the claims that people who sign up are asked for.
 	SignUpRequired []string `json:"signup_required,omitempty"`
 	SignUpOptional []string `json:"signup_optional,omitempty"`
+	// TermsURL and TermsVersion are the terms of use that people who sign up for the client accept in
+	// place of the server's; "": those.
+	TermsURL     string `json:"terms_url,omitempty"`
+	TermsVersion string `json:"terms_version,omitempty"`
 	// ManagesFactors: the client's access tokens may set up and remove factors of their user.
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".

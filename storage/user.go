@@ -46,6 +46,8 @@ type User struct {
 
 // Terms are the terms of use that a user accepted; zero: none.
 type Terms struct {
+	Client     ClientID  `json:"client_id,omitempty"` // whose they are; "": the server's
+	URL        string    `json:"url,omitempty"`
 	Version    string    `json:"version"`
 	AcceptedAt time.Time `json:"accepted_at"`
 }

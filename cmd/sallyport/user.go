@@ -104,7 +104,7 @@ func writeUser(w io.Writer, v admin.User) {
 		line("roles", cli.PrintableValue(v.Roles))
 	}
 	if v.Terms != nil {
-		line("terms", cli.Printable(v.Terms.Version)+", accepted "+cli.Time(v.Terms.AcceptedAt))
+		line("terms", termsText(*v.Terms))
 	}
 	for _, claim := range slices.Sorted(maps.Keys(v.Profile)) {
 		line("profile."+cli.Printable(claim), cli.PrintableValue(v.Profile[claim]))
@@ -141,4 +141,16 @@ func writeUser(w io.Writer, v admin.User) {
 	}
 	line("created", cli.Time(v.CreatedAt))
 	line("changed", cli.Time(v.UpdatedAt))
+}
+
+// termsText is which terms a user accepted, and when.
+func termsText(t admin.Terms) string {
+	text := cli.Printable(t.Version)
+	if t.Client != "" {
+		text += " of " + cli.Printable(string(t.Client))
+	}
+	if t.URL != "" {
+		text += " (" + cli.Printable(t.URL) + ")"
+	}
+	return text + ", accepted " + cli.Time(t.AcceptedAt)
 }

@@ -61,6 +61,34 @@ func (o *fixture) proves(name, plain string) bool {
 	return right
 }
 
+// What a user accepted, whose it is and where it could be read.
+func TestAcceptedTermsAreShown(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	at := time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)
+	for _, tc := range []struct {
+		terms storage.Terms
+		want  string
+	}{
+		{storage.Terms{Version: "2026-01", AcceptedAt: at}, "2026-01, accepted 2026-11-20"}, // of an earlier version of the server
+		{storage.Terms{URL: "https://example.com/terms", Version: "2026-01", AcceptedAt: at}, "2026-01 (https://example.com/terms), accepted 2026-11-20"},
+		{storage.Terms{Client: "shop", URL: "https://shop.example.com/terms", Version: "3", AcceptedAt: at}, "3 of shop (https://shop.example.com/terms), accepted 2026-11-20"},
+	} {
+		id := o.account("alice").User.ID
+		o.withServer(func(h *server.Server) {
+			if err := h.Store.UpdateUser(o.Context(), storage.UserChange{ID: id, Terms: &tc.terms, Now: time.Now()}); err != nil {
+				o.Fatal(err)
+			}
+		})
+		if out := o.must("user", "show", "alice"); !strings.Contains(out, tc.want) {
+			t.Errorf("show: %s, want %s", out, tc.want)
+		}
+		var v admin.User
+		if o.read(&v, "user", "show", "alice"); v.Terms == nil || storage.Terms(*v.Terms) != tc.terms {
+			t.Errorf("terms = %+v, want %+v", v.Terms, tc.terms)
+		}
+	}
+}
+
 func TestUsersAreCreatedAndShown(t *testing.T) {
 	o := newFixtureWithUsers(t)
 	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.HasPrefix(out, "user Bob (") || !strings.HasSuffix(out, "): created\n") {

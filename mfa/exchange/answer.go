@@ -157,7 +157,7 @@ func (v *Verifier) spendProof(ctx context.Context, caller mfa.Caller, t try, pro
 		return errUncounted // no row orders it and a failure
 	}
 	spend := v.spend(caller, t, proof, r.event)
-	if t.uncounted && !r.address.Failures {
+	if t.uncounted && (r.address == nil || !r.address.Failures) { // nothing was counted that could be taken back
 		spend.TakeBack = nil
 	}
 	if err := r.spend(ctx, &spend, t, proof); err != nil {

@@ -124,7 +124,7 @@ func (s *SignUps) Accept(ctx context.Context, caller mfa.Caller, o Opened, a Acc
 		u.Ticket.Address = o.address.Value
 	}
 	if o.Terms.Version != "" {
-		u.Terms = storage.Terms{Version: o.Terms.Version, AcceptedAt: s.now().Truncate(time.Microsecond)}
+		u.Terms = storage.Terms{Client: o.Terms.Client, URL: o.Terms.URL, Version: o.Terms.Version, AcceptedAt: s.now().Truncate(time.Microsecond)}
 	}
 	for _, i := range o.over {
 		u.Over = append(u.Over, i.ID)

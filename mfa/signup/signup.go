@@ -18,6 +18,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/password"
 	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
@@ -55,7 +56,10 @@ type Joiner interface {
 }
 
 // Terms are the terms of use that people accept; zero: there are none.
-type Terms struct{ URL, Version string }
+type Terms struct {
+	Client       storage.ClientID // whose they are; "": the server's
+	URL, Version string
+}
 
 // Options configure SignUps.
 type Options struct {
@@ -63,7 +67,7 @@ type Options struct {
 	Page    string        // address of the page that the secret of a link is appended to
 	Mode    string        // who may sign up: Off, Open or Invited
 	Life    time.Duration // of a link and its code
-	Terms   Terms
+	Terms   Terms         // where a client has none of its own
 	Admit   budget.Admit
 	// Client returns a client. storage.ErrNotFound: there is none.
 	Client func(ctx context.Context, id storage.ClientID) (storage.Client, error)
@@ -107,6 +111,22 @@ func (s *SignUps) ModeOf(ctx context.Context, id storage.ClientID) (string, erro
 	return s.Mode(c), err
 }
 
+// methods returns what a new user can set up.
+func (s *SignUps) methods() []string {
+	if s.o.Passkeys == nil {
+		return []string{password.Name}
+	}
+	return []string{password.Name, s.o.Passkeys.Info().Name}
+}
+
+// terms returns the terms of use of a client: its own, else the server's.
+func (s *SignUps) terms(c storage.Client) Terms {
+	if c.TermsVersion == "" {
+		return s.o.Terms
+	}
+	return Terms{Client: c.ID, URL: c.TermsURL, Version: c.TermsVersion}
+}
+
 // client returns a client, or a zero one for an ID that no enabled client has.
 func (s *SignUps) client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
 	if id == "" {
@@ -135,13 +155,16 @@ type Field struct {
 
 // Opened is a valid link, and what its reader is asked for.
 type Opened struct {
-	Link     string
-	Purpose  string
-	Name     string // the proven address
-	Return   ticket.Return
-	Fields   []Field
-	Terms    Terms
-	Passkeys bool // one can be set up in place of a password
+	Link    string
+	Purpose string
+	Name    string // the proven address
+	Return  ticket.Return
+	Fields  []Field
+	Terms   Terms
+	// ExpiresAt is when the link expires.
+	ExpiresAt time.Time
+	// Methods are what the reader can set up, of which one is needed.
+	Methods []string
 
 	ticket  storage.Ticket
 	asker   string
@@ -162,7 +185,7 @@ func (s *SignUps) Open(ctx context.Context, purpose, link string) (Opened, error
 
 func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	gone := &mfa.Error{Code: mfa.InvalidExchange}
-	o := Opened{Link: t.Link, Purpose: t.Purpose, Terms: s.o.Terms, Passkeys: s.o.Passkeys != nil, ticket: t, Return: ticket.Return{Client: t.ClientID}}
+	o := Opened{Link: t.Link, Purpose: t.Purpose, Methods: s.methods(), ExpiresAt: t.ExpiresAt, ticket: t, Return: ticket.Return{Client: t.ClientID}}
 	if !t.Valid(s.now()) {
 		return o, gone
 	}
@@ -189,7 +212,7 @@ func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) 
 	if !found {
 		return o, gone
 	}
-	o.Name, o.Fields = o.address.Text(), fieldsOf(c, o.pending)
+	o.Name, o.Fields, o.Terms = o.address.Text(), fieldsOf(c, o.pending), s.terms(c)
 	return o, nil
 }
 

@@ -233,3 +233,37 @@ func TestWhatIsHalfMadeIsSwept(t *testing.T) {
 		}
 	})
 }
+
+// A client's own terms take the place of the server's; what is recorded says whose they were.
+func TestTermsAreTheClientsOrTheServers(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn, signup.Open)
+		f.clients["own"] = storage.Client{ID: "own", TermsURL: "https://own.example/terms", TermsVersion: "own 3"}
+		for client, want := range map[storage.ClientID]storage.Terms{
+			"app": {URL: "https://example.com/terms", Version: "7"},
+			"own": {Client: "own", URL: "https://own.example/terms", Version: "own 3"},
+			"":    {URL: "https://example.com/terms", Version: "7"},
+		} {
+			address := string(client) + "x@example.com"
+			o, err := f.signups.Open(t.Context(), signup.Purpose, strings.TrimPrefix(f.ask(client, address)[0].Data["link"], page))
+			if err != nil || o.Terms != (signup.Terms{Client: want.Client, URL: want.URL, Version: want.Version}) {
+				t.Fatalf("%q: terms = %+v, %v, want %+v", client, o.Terms, err, want)
+			}
+			for _, version := range []string{"", "8", map[bool]string{true: "7", false: "own 3"}[client == "own"]} {
+				_, err = f.signups.Accept(t.Context(), f.Caller, o, signup.Acceptance{Terms: version, Password: fresh})
+				mfatest.Want(t, "version "+version, err, mfa.TermsRequired)
+			}
+			_, err = f.signups.Accept(t.Context(), f.Caller, o, signup.Acceptance{Terms: want.Version, Password: fresh})
+			mfatest.Want(t, "its own version", err, "")
+			want.AcceptedAt = f.account(address).User.CreatedAt
+			if got := f.account(address).User.Terms; got != want {
+				t.Errorf("%q: recorded %+v, want %+v", client, got, want)
+			}
+		}
+		// A form of before the client had terms of its own is shown again.
+		link, _ := f.asked("before@example.com")
+		f.clients["app"] = storage.Client{ID: "app", TermsURL: "https://app.example/terms", TermsVersion: "1"}
+		_, err := f.accept(link, fresh)
+		mfatest.Want(t, "the terms of before", err, mfa.TermsRequired)
+	})
+}

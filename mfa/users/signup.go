@@ -93,7 +93,9 @@ func (u *Registry) signUpEvents(v mfa.Caller, s SignUp, first storage.Authentica
 		out = append(out, u.factorEvent(v, mfa.EventFactorEnrolled, first))
 	}
 	if s.Terms.Version != "" {
-		out = append(out, add(mfa.EventTermsAccepted, map[string]string{"version": s.Terms.Version}))
+		accepted := add(mfa.EventTermsAccepted, map[string]string{"version": s.Terms.Version, "url": s.Terms.URL})
+		accepted.ClientID = s.Terms.Client
+		out = append(out, accepted)
 	}
 	return append(out, s.Events...)
 }

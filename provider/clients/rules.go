@@ -225,6 +225,9 @@ func (k *checker) checkPolicy() {
 			k.fault(slices.Contains(claims[:i], c) || field == "signup_optional" && slices.Contains(k.SignUpRequired, c), path, "is named twice")
 		}
 	}
+	k.fault(k.TermsURL != "" && !input.TermsURL(k.TermsURL), "terms_url", input.TermsURLFault)
+	k.fault(k.TermsURL == "" && k.TermsVersion != "", "terms_url", "is required with terms_version")
+	k.fault((k.TermsURL != "" || k.TermsVersion != "") && !input.TermsVersion(k.TermsVersion), "terms_version", input.TermsVersionFault)
 	k.oneOf("consent", k.Consent, "skip", "ask")
 	k.oneOf("profile", k.Profile, "", FAPI2)
 	for i, m := range k.AllowedMethods {

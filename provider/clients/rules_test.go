@@ -30,6 +30,8 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 		"redirect_uris[0]":           func(c *storage.Client) { c.RedirectURIs = []string{"http://rp.example/cb"} },
 		"allowed_origins[0]":         func(c *storage.Client) { c.AllowedOrigins = []string{"https://rp.example/"} },
 		"logo_uri":                   func(c *storage.Client) { c.LogoURI = "http://rp.example/logo" },
+		"terms_url":                  func(c *storage.Client) { c.TermsURL, c.TermsVersion = "http://rp.example/terms", "3" },
+		"terms_version":              func(c *storage.Client) { c.TermsURL = "https://rp.example/terms" },
 		"login_url":                  func(c *storage.Client) { c.LoginURL = "https://rp.example/login" },
 		"pkce_optional":              func(c *storage.Client) { c.PKCEOptional, c.Native = true, true },
 		"mfa_remember":               func(c *storage.Client) { c.MFARemember = 299 },
@@ -44,6 +46,11 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 				t.Errorf("%s with a fault in %q = %v", name, field, err)
 			}
 		}
+	}
+	lone := valid
+	lone.TermsVersion = "3"
+	if faults := Faults(lone); len(faults) != 1 || faults[0].Field != "terms_url" {
+		t.Errorf("faults of a version without terms: %v", faults)
 	}
 	if faults := Faults(valid); faults != nil {
 		t.Errorf("faults of a valid client: %v", faults)

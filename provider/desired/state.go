@@ -113,6 +113,11 @@ type Client struct {
 	SignUpRequired []string `yaml:"signup_required"`
 	// Claims that whoever signs up is asked for, and need not tell.
 	SignUpOptional []string `yaml:"signup_optional"`
+	// Address of terms of use, `https://`, which whoever signs up for it accepts in place of the
+	// server's `terms.url`; with `terms_version`.
+	TermsURL string `yaml:"terms_url"`
+	// Their version, 1 to 64 characters, which is recorded with each acceptance.
+	TermsVersion string `yaml:"terms_version"`
 	// The client has its own login page, without the binding cookie (docs/divergences.md).
 	HeadlessLogin bool `yaml:"headless_login"`
 	// Its access tokens may list, set up and remove factors of their user through the [calls

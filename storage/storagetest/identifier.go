@@ -43,6 +43,24 @@ func userChangedMeanwhile(w *fixture) {
 	same(w, string(w.account(p.id).User.Metadata), `{"b":1}`)
 }
 
+// accountInOrder: the oldest name and authenticator come first, whatever was stored first.
+func accountInOrder(w *fixture) {
+	p := w.addUser()
+	had := len(w.account(p.id).Identifiers)
+	for _, age := range []time.Duration{time.Hour, 3 * time.Hour, 2 * time.Hour} {
+		i := w.name(p.id, random[string]())
+		i.CreatedAt = w.now.Add(-age)
+		w.ok(w.s.AddIdentifier(w.ctx, i, nil))
+	}
+	var ages []time.Duration
+	for _, i := range w.account(p.id).Identifiers[:3] {
+		ages = append(ages, w.now.Sub(i.CreatedAt))
+	}
+	if want := []time.Duration{3 * time.Hour, 2 * time.Hour, time.Hour}; !slices.Equal(ages, want) || len(w.account(p.id).Identifiers) != had+3 {
+		w.Errorf("names have the ages %v, want %v before the others", ages, want)
+	}
+}
+
 // dropName detaches a name from a user.
 func (w *fixture) dropName(user storage.UserID, id storage.IdentifierID) error {
 	return w.s.UpdateUser(w.ctx, storage.UserChange{ID: user, Now: w.now, EndTickets: true, Names: &storage.NamesChange{Drop: []storage.IdentifierID{id}}})

@@ -97,6 +97,7 @@ func users(w *fixture) {
 	w.test("users are searched by ID, address, part of a name and status", userSearch)
 	w.test("a search is paged by ID", userSearchPages)
 	w.test("a proof verifies an address", addressVerified)
+	w.test("names are in the order of their age", accountInOrder)
 	w.test("an expired address is nobody's and is replaced or swept", addressExpired)
 	w.test("a verified or kept address does not expire", addressKept)
 	w.test("one of concurrent users gets an expired address", func(w *fixture) {

@@ -29,8 +29,10 @@ type User struct {
 
 // Terms are terms of use that a user accepted.
 type Terms struct {
-	Version    string    `json:"version"`
-	AcceptedAt time.Time `json:"accepted_at"`
+	Client     storage.ClientID `json:"client_id,omitempty"` // whose they are; "": the server's
+	URL        string           `json:"url,omitempty"`
+	Version    string           `json:"version"`
+	AcceptedAt time.Time        `json:"accepted_at"`
 }
 
 // Name is a name of a user.
@@ -78,7 +80,8 @@ func newUser(a storage.Account) User {
 	v := User{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
 		Names: []Name{}, Factors: []Authenticator{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
 	if a.User.Terms.Version != "" {
-		v.Terms = &Terms{a.User.Terms.Version, a.User.Terms.AcceptedAt}
+		terms := Terms(a.User.Terms)
+		v.Terms = &terms
 	}
 	for _, i := range a.Identifiers {
 		v.Names = append(v.Names, Name{i.Kind, i.Text(), !i.VerifiedAt.IsZero()})

@@ -10,6 +10,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
+	"sallyport/mfa/signup"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/signin"
@@ -23,8 +24,9 @@ type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
 	sessions *session.Registry
-	resets   *reset.Resets // nil: nobody can reset a password
-	support  string        // where users get help; "": nowhere
+	resets   *reset.Resets   // nil: nobody can reset a password
+	signups  *signup.SignUps // nil: nobody can sign up
+	support  string          // where users get help; "": nowhere
 	logins   signin.Reader
 	calls    *cors.Cors // for pages of registered origins
 }
@@ -66,6 +68,10 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/password":            s.password,
 		"/password/forgot":     s.forgot,
 		"/password/reset":      s.reset,
+		"/signup":              s.signUp,
+		"/signup/code":         s.signUpCode,
+		"/signup/passkey":      s.signUpPasskey,
+		"/signup/create":       s.signUpCreate,
 		"/initiate":            s.initiate,
 		"/verify":              s.verify,
 		"/delivery":            s.delivery,

@@ -154,10 +154,18 @@ func (s *Surface) initiate(c *gin.Context) {
 
 // responseOf reads the response of a passkey, or a typed code.
 func responseOf(in *jsonbody.Object) mfa.Response {
-	if in.Object("response") == nil {
-		return mfa.Typed(in.Required("passcode"))
+	if r := objectOf(in, "response"); r != nil {
+		return r
 	}
-	text, err := json.Marshal(in.Members["response"])
+	return mfa.Typed(in.Required("passcode"))
+}
+
+// objectOf returns a member as JSON; nil: it is no object.
+func objectOf(in *jsonbody.Object, name string) mfa.Response {
+	if in.Object(name) == nil {
+		return nil
+	}
+	text, err := json.Marshal(in.Members[name])
 	if err != nil {
 		return nil // it was read as JSON
 	}

@@ -44,7 +44,7 @@ func TestDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
 	}
 	sort.Strings(paths)
 	want := []string{"/cancel", "/consent", "/delivery", "/enroll", "/enroll/code", "/enroll/confirm", "/finish", "/identify", "/initiate", "/password", "/password/forgot", "/password/reset", "/recovery-codes/seen",
-		"/requests", "/restart", "/step", "/verify"}
+		"/requests", "/restart", "/signup", "/signup/code", "/signup/create", "/signup/passkey", "/step", "/verify"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("described = %v, want %v", paths, want)
 	}

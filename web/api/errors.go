@@ -89,6 +89,11 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 			Detail: refusals[mfa.InvalidRequest].detail}.Write(c)
 		return
 	}
+	if wrong, ok := errors.AsType[*mfa.ClaimError](err); ok {
+		problem.Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Parameter: "claims." + wrong.Claim,
+			Detail: refusals[mfa.InvalidRequest].detail}.Write(c)
+		return
+	}
 	e, r, known := problem.Lookup(refusals, err)
 	if !known {
 		p := problem.Problem{Status: problem.Unexpected(c, err)}

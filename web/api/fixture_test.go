@@ -50,11 +50,7 @@ func newFixture(t testing.TB) *fixture {
 func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
 	t.Helper()
 	h := &fixture{Fixture: webtest.New(t, time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), o, provider.Options{Issuer: issuer})}
-	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods()}, login.Files())
-	h.OK(err)
-	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
-	h.api = api.New(h.Provider, h.Verifier, h.Sessions)
-	h.Serve(pages.Refusal, look, pages, oidc.New(h.Provider, oidc.Options{Issuer: issuer}), h.api)
+	h.serve(api.New(h.Provider, h.Verifier, h.Sessions))
 	for id, change := range map[storage.ClientID]func(c *storage.Client){
 		"front":      nil,
 		"vault":      func(c *storage.Client) { c.MFA = mfa.MFAAlways },
@@ -75,6 +71,16 @@ func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
 		h.OK(h.Store.PutClient(context.Background(), c, nil))
 	}
 	return h
+}
+
+// serve has the server answer with a surface.
+func (h *fixture) serve(s *api.Surface) {
+	h.T.Helper()
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods()}, login.Files())
+	h.OK(err)
+	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
+	h.api = s
+	h.Serve(pages.Refusal, look, pages, oidc.New(h.Provider, oidc.Options{Issuer: issuer}), s)
 }
 
 // code is what the app with a key shows next.

@@ -5,7 +5,6 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/reset"
-	"sallyport/mfa/ticket"
 	"sallyport/provider"
 	"sallyport/web/jsonbody"
 )
@@ -39,7 +38,7 @@ func (s *Surface) forgot(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if err := s.resets.Ask(c.Request.Context(), call.Caller, name, ticket.Return{Client: call.Step.Client.ID, Request: call.named}); err != nil {
+	if err := s.resets.Ask(c.Request.Context(), call.Caller, name, returnOf(call)); err != nil {
 		s.fail(c, err, "")
 		return
 	}
@@ -57,7 +56,7 @@ func (s *Surface) reset(c *gin.Context) {
 	if !ok {
 		return
 	}
-	o, err := s.resets.Guess(c.Request.Context(), call.Caller, name, passcode, ticket.Return{Client: call.Step.Client.ID, Request: call.named})
+	o, err := s.resets.Guess(c.Request.Context(), call.Caller, name, passcode, returnOf(call))
 	if err == nil {
 		err = s.resets.Set(c.Request.Context(), call.Caller, o, fresh)
 	}

@@ -39,6 +39,8 @@ type stepBody struct {
 	Methods   []string     `json:"methods,omitempty"`
 	// Demand is there if an enrolment needs an enrollment code.
 	Demand *demandBody `json:"enrollment_demand,omitempty"`
+	// SignUp is there at identify if people can sign up here.
+	SignUp *signUpBody `json:"signup,omitempty"`
 	Scopes []string    `json:"scopes,omitempty"`
 	// Remember is for how many seconds the user may have this browser remembered.
 	Remember int           `json:"remember_for,omitempty"`
@@ -212,6 +214,9 @@ func (s *Surface) bodyOf(call loginCall) stepBody {
 	} else {
 		b.Account = st.LoginHint
 	}
+	if s.signsUp(st) {
+		b.SignUp = &signUpBody{Requested: st.Creates()}
+	}
 	switch st.Kind {
 	case provider.StepIdentify, provider.StepVerify:
 		b.Options = s.optionsOf(st)
@@ -258,7 +263,7 @@ func usageOf(st provider.Step) string {
 func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, a provider.Answer) {
 	call.Step.Kind = kind
 	s.show(c, call, func(b *stepBody) {
-		b.Options, b.Methods, b.Scopes, b.Codes, b.Remember = nil, nil, nil, nil, 0
+		b.Options, b.Methods, b.Scopes, b.Codes, b.Remember, b.SignUp = nil, nil, nil, nil, 0, nil
 		b.RedirectTo = a.Location
 		if a.FormPost != nil {
 			b.RedirectTo = a.FormPost.Action

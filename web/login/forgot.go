@@ -68,7 +68,7 @@ func returnOf(c *gin.Context) ticket.Return {
 }
 
 func (p *Pages) forgotForm(c *gin.Context) {
-	p.showAsk(c, forgotten, http.StatusOK, p.hinted(c), nil)
+	p.showAsk(c, forgotten, http.StatusOK, p.suggested(c, forgotten), nil)
 }
 
 // forgot requests a message, and leads to the same page whatever the name.

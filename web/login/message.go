@@ -29,7 +29,8 @@ var (
 type messagePage struct {
 	byMessage
 	Username string
-	Pause    int // seconds until another message can be requested
+	Pause    int    // seconds until another message can be requested
+	Sent     string // sealed sentState; "": none
 }
 
 // resendPause is how long another message to the same name has to wait.
@@ -64,7 +65,7 @@ func (p *Pages) requested(c *gin.Context, w byMessage, name string, err error) {
 	case code == mfa.TooManyMessages:
 		p.again(c, err, func(status int, a *page.Alert) {
 			a.Key = "forgot.wait"
-			p.showSent(c, status, messagePage{w, name, page.PauseOf(err)}, a)
+			p.showSent(c, status, messagePage{byMessage: w, Username: name, Pause: page.PauseOf(err)}, a)
 		})
 	default:
 		p.again(c, err, func(status int, a *page.Alert) { p.showAsk(c, w, status, name, a) })
@@ -85,17 +86,26 @@ func (p *Pages) toCode(c *gin.Context, w byMessage, name string) {
 	p.fail(c, p.outsider(c), err)
 }
 
+// sentOf reads what the page for the code of this browser has to know.
+func (p *Pages) sentOf(c *gin.Context, w byMessage, sealed string) (messagePage, bool) {
+	var s sentState
+	text, ok := p.look.Open(sentPurpose, web.Caller(c).Browser, sealed)
+	if !ok || json.Unmarshal(text, &s) != nil {
+		return messagePage{}, false
+	}
+	return messagePage{w, s.Username, max(page.Seconds(time.Unix(s.Until, 0).Sub(web.Now(c))), 0), sealed}, true
+}
+
 // sentForm shows the page for the code again, or asks for the name if the address holds none for
 // this browser.
 func (p *Pages) sentForm(w byMessage) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		var s sentState
-		text, ok := p.look.Open(sentPurpose, web.Caller(c).Browser, web.Query(c).Get(sentParam))
-		if !ok || json.Unmarshal(text, &s) != nil {
+		d, ok := p.sentOf(c, w, web.Query(c).Get(sentParam))
+		if !ok {
 			p.showAsk(c, w, http.StatusOK, "", nil)
 			return
 		}
-		p.showSent(c, http.StatusOK, messagePage{w, s.Username, max(page.Seconds(time.Unix(s.Until, 0).Sub(web.Now(c))), 0)}, nil)
+		p.showSent(c, http.StatusOK, d, nil)
 	}
 }
 
@@ -117,12 +127,20 @@ func (p *Pages) guessed(c *gin.Context, w byMessage, name, to string, err error)
 		if mfa.CodeOf(err) == mfa.InvalidPasscode {
 			a.Key = "forgot.wrong"
 		}
-		p.showSent(c, status, messagePage{byMessage: w, Username: name}, a)
+		d, ok := p.sentOf(c, w, c.PostForm(sentParam))
+		if !ok || d.Username != name {
+			d = messagePage{byMessage: w, Username: name}
+		}
+		p.showSent(c, status, d, a)
 	})
 }
 
-// hinted returns the name that the application of the login in this browser expects; "": none.
-func (p *Pages) hinted(c *gin.Context) string {
+// suggested returns a name to accept or to correct: the one that was typed before, or the one that the
+// application of the login in this browser expects; "": none.
+func (p *Pages) suggested(c *gin.Context, w byMessage) string {
+	if d, ok := p.sentOf(c, w, web.Query(c).Get(sentParam)); ok {
+		return d.Username
+	}
 	if requestOf(c) == "" {
 		return ""
 	}

@@ -75,7 +75,7 @@ func (p *Pages) signUpForm(c *gin.Context) {
 	case mode == signup.Off:
 		p.signUpOff(c)
 	default:
-		address := p.hinted(c)
+		address := p.suggested(c, signingUp)
 		if i, err := mfa.Identify(address); err != nil || i.Kind != storage.Email {
 			address = ""
 		}
@@ -243,7 +243,7 @@ func (p *Pages) askPasskey(c *gin.Context, o signup.Opened, d createPage, a sign
 }
 
 func (p *Pages) showCreate(c *gin.Context, status int, o signup.Opened, d createPage, a *page.Alert) {
-	d.Link, d.Purpose, d.Name, d.Fields, d.Terms, d.Offer = o.Link, o.Purpose, o.Name, o.Fields, o.Terms, o.Passkeys
+	d.Link, d.Purpose, d.Name, d.Fields, d.Terms, d.Offer = o.Link, o.Purpose, o.Name, o.Fields, o.Terms, len(o.Methods) > 1
 	v := p.outside(c, o.Return, d)
 	if v.Alert = v.OfPassword(a); d.Call != "" || c.Request.Method == http.MethodPost {
 		v.Here = ""

@@ -39,6 +39,7 @@ func newFlood(t *testing.T, settings string) *flood {
 	o, at := servertest.Options(t, settings, new(servertest.Clock)), time.Now()
 	o.Config.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
 	o.Config.OutboxFile = filepath.Join(t.TempDir(), "outbox.jsonl") // so that passwords can be reset
+	o.Config.SignUp = "open"
 	o.Now, o.Log = func() time.Time { return at }, slog.New(slog.DiscardHandler)
 	h := servertest.Open(t, o)
 	return &flood{Server: h, t: t}
@@ -51,7 +52,7 @@ func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 	if strings.Contains(route, "initiat") {
 		name = "vera" // who has factors to initiate
 	}
-	members := map[string]any{"request_id": id, "requestId": id, "identifier": name, "username": name, "password": "a harbour in the fog",
+	members := map[string]any{"request_id": id, "requestId": id, "identifier": name, "email": name, "signup_token": id, "username": name, "password": "a harbour in the fog",
 		"method": "totp", "usage": "passwordless", "passcode": "123456", "new_password": "seven ships at sea", "exchange_id": id, "reason": "x", "usage_type": "PASSWORDLESS_AUTHENTICATION"}
 	open := url.Values{"response_type": {"code"}, "client_id": {"own"}, "redirect_uri": {"https://own.example/cb"}, "scope": {"openid"}, "state": {"s"},
 		"code_challenge": {strings.Repeat("c", 43)}, "code_challenge_method": {"S256"}}
@@ -115,6 +116,7 @@ func TestUnauthenticatedCallersWriteLittle(t *testing.T) {
 		"GET /authorize": "text/html", "POST /authz-srv/authrequest/authz/generate": "application/json", "POST /api/login/v1/requests": "application/problem+json",
 		"POST /api/login/v1/initiate": "application/problem+json", "POST /verification-srv/v2/authenticate/initiate/:method": "application/json",
 		"POST /api/login/v1/password": "application/problem+json", "POST /api/login/v1/password/forgot": "application/problem+json", "POST /api/login/v1/password/reset": "application/problem+json",
+		"POST /api/login/v1/signup": "application/problem+json", "POST /api/login/v1/signup/code": "application/problem+json",
 	}
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		for from, address := range map[string]func(route, call int) string{

@@ -223,7 +223,7 @@ func (a *attacked) devices() []storage.RememberedDevice {
 
 func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		servertest.AppendSettings(t, settings, fmt.Sprintf("outbox_file: %q\n", filepath.Join(t.TempDir(), "outbox.jsonl"))) // so that passwords can be reset
+		servertest.AppendSettings(t, settings, fmt.Sprintf("signup: open\noutbox_file: %q\n", filepath.Join(t.TempDir(), "outbox.jsonl"))) // so that passwords can be reset
 		a := &attacked{Server: servertest.New(t, settings, new(servertest.Clock))}
 		servertest.Apply(t, settings, ownerState)
 		a.Poll()
@@ -270,7 +270,7 @@ func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 func (a *attacked) attack(v victim, route [2]string, who, id, token string, header map[string]string) {
 	a.T.Helper()
 	path := strings.NewReplacer(":trackId", id, ":requestId", id, ":method", "totp").Replace(route[1])
-	members := map[string]any{"request_id": id, "requestId": id, "identifier": "mallory", "username": "mallory", "password": "a harbour in the fog",
+	members := map[string]any{"request_id": id, "requestId": id, "identifier": "mallory", "email": "mallory@example.com", "signup_token": id, "new_password": "seven ships at sea", "username": "mallory", "password": "a harbour in the fog",
 		"method": "totp", "passcode": "123456", "exchange_id": id, "allow": true, "decision": "allow", "status_id": id, "sub": id, "track_id": id,
 		"usage_type": "MULTIFACTOR_AUTHENTICATION", "verificationType": "totp", "friendly_name": "x", "action": "SKIP", "reason": "x"}
 	whole := who == "a page of the client's" // everything a page without the binding cookie could send; the others differ in the origin alone

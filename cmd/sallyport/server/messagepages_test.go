@@ -23,6 +23,11 @@ func TestThePageOfACodeIsLoadedAgain(t *testing.T) {
 		}
 		b.Get(at)
 		b.Must("/"+way+"/code", 200, "somebody@example.com", `id="code-submit"`, `id="language-de"`)
+		b.Submit("code-submit", "passcode", "123456789")
+		b.Must("/"+way+"/code", 422, "somebody@example.com", `data-pause="`)
+		b.Follow("other")
+		b.Must("/"+way, 200, `value="somebody@example.com"`)
+		b.Get(at)
 		b.Submit("send-again")
 		b.Must("/"+way, 429, "somebody@example.com", "Another message cannot be sent yet", `id="code-submit"`)
 		for name, address := range map[string]string{

@@ -14,7 +14,8 @@ import (
 var routes = map[string]string{
 	"/continue": "login", "/login": "login", "/login/passkey": "login", "/code": "login", "/mfa": "login", "/enroll": "login", "/offer": "login", "/recovery-codes": "login", "/consent": "login",
 	"/cancel": "login", "/restart": "login", "/delivery": "login",
-	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/password/forgot": "login", "/api/login/v1/password/reset": "login", "/api/login/v1/initiate": "login",
+	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/password/forgot": "login", "/api/login/v1/password/reset": "login",
+	"/api/login/v1/signup": "login", "/api/login/v1/signup/code": "login", "/api/login/v1/signup/passkey": "login", "/api/login/v1/signup/create": "login", "/api/login/v1/initiate": "login",
 	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/code": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
 	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
 	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
