@@ -44,10 +44,11 @@ type stage struct {
 	called    lines  // command lines, as in the process list, and output of commands
 	config    string // settings file; the key file is "keys" beside it
 	dsn       string
-	server    *exec.Cmd // nil: not running
-	admin     string    // origin of the admin listener
-	env       []string  // further settings
-	messages  string    // of the endpoint that takes its messages; "": they are not sent
+	server    *exec.Cmd      // nil: not running
+	admin     string         // origin of the admin listener
+	env       []string       // further settings
+	more      map[string]any // for the browser tests
+	messages  string         // of the endpoint that takes its messages; "": they are not sent
 }
 
 // program is the built server.
@@ -95,11 +96,16 @@ func newStage(t *testing.T, engine string) *stage {
 func setStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	dir := t.TempDir()
-	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
+	return setStageOn(t, dir, engineDSN(t, dir, engine))
+}
+
+// engineDSN is that of a new database of an engine.
+func engineDSN(t *testing.T, dir, engine string) string {
+	t.Helper()
 	if engine == "postgres" {
-		dsn = storagetest.Postgres(t)
+		return storagetest.Postgres(t)
 	}
-	return setStageOn(t, dir, dsn)
+	return "sqlite:" + filepath.Join(dir, "sallyport.db")
 }
 
 // setStageOn is setStage with its files in a folder and on a given database.
