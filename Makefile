@@ -66,7 +66,7 @@ release: ## build dist: archives for linux on amd64 and arm64, bills of material
 reproduce: ## build a release twice, in different places, and compare every byte
 	deploy/reproduce
 
-docs: ## regenerate the references in docs from comments in config and provider/desired
+docs: ## regenerate the references in docs from comments in config, provider/desired and tests
 	go test -tags $(TAGS) ./cmd/sallyport -run TestReferencesAreCurrent -update
 
 clean: ## remove build output; keep the data of "run"

@@ -40,6 +40,7 @@ type Config struct {
 	AdminKeyFile string   `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
 	AdminTLS     AdminTLS `yaml:"admin_tls" envPrefix:"ADMIN_TLS_"`
 	TLS          TLS      `yaml:"tls" envPrefix:"TLS_"`
+	MTLS         MTLS     `yaml:"mtls" envPrefix:"MTLS_"`
 	// Addresses and networks whose `X-Forwarded-For` is trusted. Never the whole internet:
 	// together less than a sixteenth of all IPv4 addresses, and of all global IPv6 addresses.
 	// Required for an https issuer without `tls`: there is a proxy in front then, and without

@@ -34,6 +34,7 @@ func (c Config) check(r *strict.Reader) {
 	c.bounds(r)
 	c.checkIssuer(r)
 	c.checkListeners(r)
+	c.checkMTLS(r)
 	c.checkTracing(r)
 	c.checkDatabase(r)
 	c.checkMail(r)

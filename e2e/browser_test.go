@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +28,7 @@ func TestFormsInChromium(t *testing.T) {
 // TestPasskeysInChromium runs browser/passkeys.test.mjs.
 func TestPasskeysInChromium(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 13)
+	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 14)
 }
 
 // runBrowser runs one file of browser tests against a stage, with separate users. `make
@@ -35,16 +36,20 @@ func TestPasskeysInChromium(t *testing.T) {
 func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	t.Helper()
 	type person struct {
-		Username string `json:"username"`
-		Email    string `json:"email"`
-		Password string `json:"password"`
-		TOTP     string `json:"totp,omitempty"`
+		Username string   `json:"username"`
+		Email    string   `json:"email"`
+		Password string   `json:"password"`
+		TOTP     string   `json:"totp,omitempty"`
+		Recovery []string `json:"recovery,omitempty"`
 	}
 	take := func(n int, totp bool) []person {
 		people := make([]person, n)
 		for i := range people {
 			u := s.user(t, totp)
-			people[i] = person{u.name, u.email, u.password, u.totp}
+			people[i] = person{u.name, u.email, u.password, u.totp, nil}
+			if totp {
+				people[i].Recovery = recoveryCodes(u)
+			}
 		}
 		return people
 	}
@@ -52,20 +57,23 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	client := func(id, redirect string) map[string]string {
 		return map[string]string{"id": id, "redirect": redirect, "challenge": base64.RawURLEncoding.EncodeToString(sum[:])}
 	}
-	text, err := json.Marshal(map[string]any{
+	described := map[string]any{
 		"issuer": s.issuer, "admin": s.admin, "pages": s.pages, "messages": s.messages, "secret": s.secret, "key": s.clientKey,
 		"users": map[string]any{"totp": take(withTOTP, true), "plain": take(without, false)},
-		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
+		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect), "remembers": client("remembers", webRedirect+"/remembers"),
 			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),
 			"fast": client("fast", webRedirect+"/fast"), "signs": client("signs", webRedirect+"/signs"), "app": client("app", webRedirect+"/app"), "alone": client("alone", webRedirect+"/alone"), "shop": client("shop", webRedirect+"/shop"), "native": client("native", "http://127.0.0.1/native"),
-			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback")},
-	})
+			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback"),
+			"told": client("told", s.pages+"/told"), "framed": client("framed", s.pages+"/framed")},
+	}
+	maps.Copy(described, s.more)
+	text, err := json.Marshal(described)
 	if err != nil {
 		t.Fatal(err)
 	}
-	described := filepath.Join(t.TempDir(), "stage.json")
-	writeFile(t, described, string(text))
-	runNode(t, file, "SALLYPORT_STAGE="+described)
+	path := filepath.Join(t.TempDir(), "stage.json")
+	writeFile(t, path, string(text))
+	runNode(t, file, "SALLYPORT_STAGE="+path)
 }
 
 // runNode runs one file of browser tests and reports each of its tests as a subtest. Chromium

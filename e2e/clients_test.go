@@ -4,6 +4,9 @@ import "testing"
 
 // TestClientLibraries runs browser/clients.test.mjs: the most used
 // JavaScript client libraries, unmodified.
+//
+// Conformance (Pushed authorization requests): RFC 9126 2: an independent client pushes a signed request
+// Conformance (DPoP): RFC 9449 5, 7: an independent client sends proofs
 func TestClientLibraries(t *testing.T) {
 	t.Parallel()
 	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 10)

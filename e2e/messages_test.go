@@ -33,20 +33,40 @@ func TestAddressesInChromium(t *testing.T) {
 	runBrowser(t, s, "addresses.test.mjs", 0, 8)
 }
 
+// TestRememberedDevicesInChromium runs browser/remembered.test.mjs on such a server.
+func TestRememberedDevicesInChromium(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, "sqlite")
+	s.messages = newProvider(t, s)
+	s.serve(t)
+	runBrowser(t, s, "remembered.test.mjs", 12, 0)
+}
+
+// TestLostPhonesInChromium runs browser/lost.test.mjs on such a server with a contact.
+func TestLostPhonesInChromium(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, "sqlite")
+	s.messages = newProvider(t, s)
+	s.env = append(s.env, "SALLYPORT_SUPPORT_URL=https://help.example.com/lost")
+	s.serve(t)
+	runBrowser(t, s, "lost.test.mjs", 8, 0)
+}
+
 // provider takes the messages of a server, and refuses those to some recipients.
 type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
 	links   map[string][]string
+	texts   map[string][]string
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, /links?to= the links, or what the link to the account page has, POST /refuse?to= refuses the
-// following ones. POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
+// shows the codes to a recipient, /links?to= the links, or what the link to the account page has, /texts?to= the messages, POST /refuse?to= refuses the
+// following ones. POST /one-factor?user= lets a user sign in with one factor, POST /command runs the command of the fields arg, as an administrator does.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, links: map[string][]string{}, texts: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -54,7 +74,7 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	for path, sent := range map[string]map[string][]string{"/codes": p.codes, "/links": p.links} {
+	for path, sent := range map[string]map[string][]string{"/codes": p.codes, "/links": p.links, "/texts": p.texts} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -72,6 +92,19 @@ func newProvider(t *testing.T, s *stage) string {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
+	mux.HandleFunc("POST /command", func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		command := exec.Command(program, r.PostForm["arg"]...)
+		command.Env = append(os.Environ(), "SALLYPORT_CONFIG="+s.config)
+		out, err := command.CombinedOutput()
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		_, _ = w.Write(out)
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	secret := filepath.Join(t.TempDir(), "hook-secret")
@@ -83,8 +116,8 @@ func newProvider(t *testing.T, s *stage) string {
 func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
-			Recipient string
-			Values    struct{ Code, Link, Undo string }
+			Recipient, Text string
+			Values          struct{ Code, Link, Undo string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -97,6 +130,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such mailbox", http.StatusGone)
 		return
 	}
+	p.texts[m.Data.Recipient] = append(p.texts[m.Data.Recipient], m.Data.Text)
 	if link := cmp.Or(m.Data.Values.Link, m.Data.Values.Undo); link != "" {
 		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], link)
 	}

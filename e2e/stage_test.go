@@ -44,10 +44,11 @@ type stage struct {
 	called    lines  // command lines, as in the process list, and output of commands
 	config    string // settings file; the key file is "keys" beside it
 	dsn       string
-	server    *exec.Cmd // nil: not running
-	admin     string    // origin of the admin listener
-	env       []string  // further settings
-	messages  string    // of the endpoint that takes its messages; "": they are not sent
+	server    *exec.Cmd      // nil: not running
+	admin     string         // origin of the admin listener
+	env       []string       // further settings
+	more      map[string]any // for the browser tests
+	messages  string         // of the endpoint that takes its messages; "": they are not sent
 }
 
 // program is the built server.
@@ -95,11 +96,16 @@ func newStage(t *testing.T, engine string) *stage {
 func setStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	dir := t.TempDir()
-	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
+	return setStageOn(t, dir, engineDSN(t, dir, engine))
+}
+
+// engineDSN is that of a new database of an engine.
+func engineDSN(t *testing.T, dir, engine string) string {
+	t.Helper()
 	if engine == "postgres" {
-		dsn = storagetest.Postgres(t)
+		return storagetest.Postgres(t)
 	}
-	return setStageOn(t, dir, dsn)
+	return "sqlite:" + filepath.Join(dir, "sallyport.db")
 }
 
 // setStageOn is setStage with its files in a folder and on a given database.
@@ -217,6 +223,7 @@ func (s *stage) state(withTOTP, without int) string {
 	confidential := fmt.Sprintf("    client_secret: %q\n", s.secret)
 	client("spa", spaRedirect, "    public: true\n    silent_login: true\n")
 	client("bank", bankRedirect, "    public: true\n    silent_login: true\n    mfa: ALWAYS\n")
+	client("remembers", webRedirect+"/remembers", "    public: true\n    mfa: ALWAYS\n    mfa_remember: 720h\n")
 	client("web", webRedirect, confidential)
 	client("post", webRedirect+"/post", confidential+"    token_endpoint_auth_method: client_secret_post\n    pkce_optional: true\n")
 	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
@@ -228,6 +235,9 @@ func (s *stage) state(withTOTP, without int) string {
 	client("alone", webRedirect+"/alone", confidential+"    passwordless: true\n")
 	client("tab", s.pages+"/callback", "    public: true\n    silent_login: true\n")
 	client("front", s.pages+"/callback", fmt.Sprintf("    public: true\n    silent_login: true\n    headless_login: true\n    login_url: %q\n", s.pages+"/login"))
+	client("told", s.pages+"/told", fmt.Sprintf("    public: true\n    silent_login: true\n    backchannel_logout_uri: %q\n", s.pages+"/heard/told"))
+	client("framed", s.pages+"/framed", fmt.Sprintf("    public: true\n    silent_login: true\n    id_token_signed_response_alg: ES256\n    backchannel_logout_uri: %q\n    frontchannel_logout_uri: %q\n",
+		s.pages+"/heard/framed", s.pages+"/frame?tenant=a"))
 	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {
 		fmt.Fprintf(&b, "  - client_id: %s\n    client_secret: %q\n    token_endpoint_auth_method: %s\n    grant_types: [client_credentials]\n    scopes: [reports]\n",
 			m2m[0], s.secret, m2m[1])

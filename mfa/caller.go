@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"strings"
 
@@ -26,6 +27,9 @@ type Caller struct {
 	Login         string // names the login of the call among events; "": none
 	Locale        string // best supported language of the caller: "en", "de"
 	Actor         string // who acts, if not the user: "admin", "client", "system"
+	// Certificates are the chain that the caller presented in TLS, its own first: it has proven to
+	// have the key of that one, and nothing is known of who issued it. Empty: none.
+	Certificates []*x509.Certificate
 	// APIKey is the key of a backend that calls for a user; "": none. Events name it.
 	APIKey storage.APIKeyID
 }

@@ -59,6 +59,7 @@ func (h *fixture) at(path string, form url.Values, headers ...string) reply {
 
 var reports = []string{"grant_type", "client_credentials", "scope", "read"}
 
+// Conformance (Client assertions): RFC 7523 2.2: an assertion is accepted wherever a secret is
 func TestAssertionsAreAcceptedWhereSecretsAre(t *testing.T) {
 	h := newFixture(t)
 	p := h.prover()
@@ -96,6 +97,10 @@ func TestAssertionsAreAcceptedWhereSecretsAre(t *testing.T) {
 	}
 }
 
+// Conformance (Client assertions): RFC 7523 3: `iss` and `sub` are the client; `aud` is this server, and nobody else; `exp`, `nbf` and `iat` are kept
+// Conformance (Client assertions): RFC 7523 3: it is signed with a registered key and an allowed algorithm: no `none`, no HMAC, no key in the header
+// Conformance (Client assertions): RFC 8725 3.11: a request object or a proof is no assertion
+// Conformance (Client assertions): FAPI 2.0 Security Profile 5.3.2.1: with `profile: fapi2` the issuer is the only audience
 func TestHostileAssertions(t *testing.T) {
 	h := newFixture(t)
 	p, other := h.prover(), h.prover()
@@ -172,6 +177,8 @@ func TestHostileAssertions(t *testing.T) {
 }
 
 // An assertion is used by one of any number of callers, whichever server they call.
+//
+// Conformance (Client assertions): RFC 7523 3: a `jti` is accepted once, by all servers together
 func TestAnAssertionIsUsedOnce(t *testing.T) {
 	run := func(t *testing.T, dsn string) {
 		h := newFixtureOn(t, dsn)
@@ -201,6 +208,7 @@ func TestAnAssertionIsUsedOnce(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) { run(t, storagetest.Postgres(t)) })
 }
 
+// Conformance (Client assertions): RFC 6749 2.3, 10.10: one method in a request, and a limit of failures that costs no signature
 func TestWrongAssertionsWait(t *testing.T) {
 	h := newFixture(t)
 	p := h.prover()

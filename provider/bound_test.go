@@ -13,6 +13,10 @@ import (
 )
 
 // TestATokenIsOfUseWithItsKeyOnly follows the access token of a user to all endpoints that take one.
+//
+// Conformance (DPoP): RFC 9449 5: tokens are bound to the key of the proof; refresh tokens of public clients for good
+// Conformance (DPoP): RFC 9449 6.1, 6.2: `cnf.jkt` in tokens and in introspection, with `token_type` DPoP
+// Conformance (DPoP): RFC 9449 7.1, 7.2: a bound token is refused without a proof, as a bearer token, and with another key
 func TestATokenIsOfUseWithItsKeyOnly(t *testing.T) {
 	for _, format := range []string{"jwt", "opaque"} {
 		t.Run(format, func(t *testing.T) {
@@ -80,6 +84,8 @@ func TestATokenIsOfUseWithItsKeyOnly(t *testing.T) {
 }
 
 // A proof is used by one of any number of callers, whichever server they call.
+//
+// Conformance (DPoP): RFC 9449 4.3, 11.1: a proof is accepted once, by all servers together
 func TestAProofIsUsedOnce(t *testing.T) {
 	run := func(t *testing.T, dsn string) {
 		h := newFixtureOn(t, dsn)
@@ -112,6 +118,7 @@ func TestAProofIsUsedByWhoMayHaveTokens(t *testing.T) {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 10: a code is bound to `dpop_jkt`
 func TestACodeIsBoundToItsKey(t *testing.T) {
 	for _, id := range []string{"rp", "spa"} {
 		h := newFixture(t)
@@ -147,6 +154,7 @@ func TestACodeIsBoundToItsKey(t *testing.T) {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 10: a code is bound to `dpop_jkt`
 func TestDPoPKeysOfRequests(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -159,6 +167,8 @@ func TestDPoPKeysOfRequests(t *testing.T) {
 }
 
 // RFC 9449 section 5.
+//
+// Conformance (DPoP): RFC 9449 5: tokens are bound to the key of the proof; refresh tokens of public clients for good
 func TestRefreshTokensOfPublicClientsAreBound(t *testing.T) {
 	h := newFixture(t)
 	h.client("spa", public, grace(10))
@@ -212,6 +222,8 @@ func TestAThiefWhoBindsARefreshTokenIsNoticed(t *testing.T) {
 }
 
 // Their secret protects them, so a new key is fine (FAPI 2.0 Security Profile).
+//
+// Conformance (DPoP): RFC 9449 5: a client that authenticates may bring a new key
 func TestRefreshTokensOfConfidentialClientsTakeANewKey(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -225,6 +237,7 @@ func TestRefreshTokensOfConfidentialClientsTakeANewKey(t *testing.T) {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 5.2: `dpop_bound_access_tokens`
 func TestClientsThatMustSendProofs(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.DPoPBound = true })
@@ -237,6 +250,7 @@ func TestClientsThatMustSendProofs(t *testing.T) {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 8, 9: nonces of the server
 func TestNoncesOfProofs(t *testing.T) {
 	h := newFixture(t)
 	o := h.p.options

@@ -39,6 +39,8 @@ func (h *fixture) publishing(document func() string) (address string, calls *ato
 
 // A client that has to wait is not judged: a key that is not in the set at its jwks_uri makes the server
 // fetch that again, for who may be judged.
+//
+// Conformance (Client assertions): RFC 6749 2.3, 10.10: one method in a request, and a limit of failures that costs no signature
 func TestAClientThatWaitsCostsNoSignature(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		p, unknown := h.prover(), h.prover()
@@ -88,6 +90,8 @@ func TestKeysThatAreAwayAreNoFailures(t *testing.T) {
 }
 
 // Whoever names a client makes the server call the addresses it registered, within a budget.
+//
+// Conformance (Request objects): RFC 9101 10.4: what callers make the server fetch is limited
 func TestWhatCallersMakeTheServerFetchIsLimited(t *testing.T) {
 	h := newFixture(t)
 	key := newKey(t)

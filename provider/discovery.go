@@ -13,62 +13,64 @@ import (
 // metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
 // section 2.
 type metadata struct {
-	Issuer                 string   `json:"issuer"`
-	Authorization          string   `json:"authorization_endpoint"`
-	Token                  string   `json:"token_endpoint"`
-	Userinfo               string   `json:"userinfo_endpoint"`
-	JWKS                   string   `json:"jwks_uri"`
-	EndSession             string   `json:"end_session_endpoint"`
-	Introspection          string   `json:"introspection_endpoint"`
-	Revocation             string   `json:"revocation_endpoint"`
-	Scopes                 []string `json:"scopes_supported"`
-	ResponseTypes          []string `json:"response_types_supported"`
-	ResponseModes          []string `json:"response_modes_supported"`
-	GrantTypes             []string `json:"grant_types_supported"`
-	ACR                    []string `json:"acr_values_supported"`
-	Subjects               []string `json:"subject_types_supported"`
-	IDTokenAlgs            []string `json:"id_token_signing_alg_values_supported"`
-	TokenAuth              []string `json:"token_endpoint_auth_methods_supported"`
-	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
-	RevocationAuth         []string `json:"revocation_endpoint_auth_methods_supported"`
-	TokenAuthAlgs          []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	IntrospectionAuthAlgs  []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
-	RevocationAuthAlgs     []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
-	Displays               []string `json:"display_values_supported"`
-	ClaimTypes             []string `json:"claim_types_supported"`
-	Claims                 []string `json:"claims_supported"`
-	UILocales              []string `json:"ui_locales_supported"`
-	Prompts                []string `json:"prompt_values_supported"`
-	Challenges             []string `json:"code_challenge_methods_supported"`
-	ClaimsParameter        bool     `json:"claims_parameter_supported"`
-	RequestParameter       bool     `json:"request_parameter_supported"`
-	RequestURIParameter    bool     `json:"request_uri_parameter_supported"`
-	RequireRequestURI      bool     `json:"require_request_uri_registration"`
-	IssuerInResponse       bool     `json:"authorization_response_iss_parameter_supported"`
-	FrontchannelLogout     bool     `json:"frontchannel_logout_supported"`
-	FrontchannelSession    bool     `json:"frontchannel_logout_session_supported"`
-	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
-	BackchannelSession     bool     `json:"backchannel_logout_session_supported"`
-	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
-	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
-	Pushed                 string   `json:"pushed_authorization_request_endpoint"`
-	RequestObjectAlgs      []string `json:"request_object_signing_alg_values_supported"`
-	RequireSignedObject    bool     `json:"require_signed_request_object"`
+	Issuer                 string            `json:"issuer"`
+	Authorization          string            `json:"authorization_endpoint"`
+	Token                  string            `json:"token_endpoint"`
+	Userinfo               string            `json:"userinfo_endpoint"`
+	JWKS                   string            `json:"jwks_uri"`
+	EndSession             string            `json:"end_session_endpoint"`
+	Introspection          string            `json:"introspection_endpoint"`
+	Revocation             string            `json:"revocation_endpoint"`
+	Scopes                 []string          `json:"scopes_supported"`
+	ResponseTypes          []string          `json:"response_types_supported"`
+	ResponseModes          []string          `json:"response_modes_supported"`
+	GrantTypes             []string          `json:"grant_types_supported"`
+	ACR                    []string          `json:"acr_values_supported"`
+	Subjects               []string          `json:"subject_types_supported"`
+	IDTokenAlgs            []string          `json:"id_token_signing_alg_values_supported"`
+	TokenAuth              []string          `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuth      []string          `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuth         []string          `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs          []string          `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs  []string          `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs     []string          `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	Displays               []string          `json:"display_values_supported"`
+	ClaimTypes             []string          `json:"claim_types_supported"`
+	Claims                 []string          `json:"claims_supported"`
+	UILocales              []string          `json:"ui_locales_supported"`
+	Prompts                []string          `json:"prompt_values_supported"`
+	Challenges             []string          `json:"code_challenge_methods_supported"`
+	ClaimsParameter        bool              `json:"claims_parameter_supported"`
+	RequestParameter       bool              `json:"request_parameter_supported"`
+	RequestURIParameter    bool              `json:"request_uri_parameter_supported"`
+	RequireRequestURI      bool              `json:"require_request_uri_registration"`
+	IssuerInResponse       bool              `json:"authorization_response_iss_parameter_supported"`
+	FrontchannelLogout     bool              `json:"frontchannel_logout_supported"`
+	FrontchannelSession    bool              `json:"frontchannel_logout_session_supported"`
+	BackchannelLogout      bool              `json:"backchannel_logout_supported"`
+	BackchannelSession     bool              `json:"backchannel_logout_session_supported"`
+	MTLSAliases            map[string]string `json:"mtls_endpoint_aliases,omitempty"`
+	CertificateBound       bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DPoPAlgs               []string          `json:"dpop_signing_alg_values_supported"`
+	RequirePushedAuthorize bool              `json:"require_pushed_authorization_requests"`
+	Pushed                 string            `json:"pushed_authorization_request_endpoint"`
+	RequestObjectAlgs      []string          `json:"request_object_signing_alg_values_supported"`
+	RequireSignedObject    bool              `json:"require_signed_request_object"`
 }
 
 // describe returns the discovery document. It includes request_uri_parameter_supported,
 // because its default is true.
 func (p *Provider) describe(algs []string) (oauth.Document, error) {
+	auth := slices.Concat([]string{"client_secret_basic", "client_secret_post", "private_key_jwt"}, p.options.MTLS.Methods())
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
 		Scopes:        claims.Scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
 		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
-		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
-		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		TokenAuthAlgs:     clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),
+		TokenAuth: slices.Concat(auth, []string{"none"}), IntrospectionAuth: auth, RevocationAuth: slices.Concat(auth, []string{"none"}),
+		MTLSAliases: p.options.MTLS.Aliases(p.options.Issuer), CertificateBound: p.options.MTLS != nil,
+		TokenAuthAlgs: clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),
 		Displays: []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:           dpop.Algorithms(),

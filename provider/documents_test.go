@@ -15,6 +15,7 @@ import (
 	"sallyport/storage"
 )
 
+// Conformance (Logout): Back-Channel Logout 2.1, Front-Channel Logout 3: the metadata says so
 func TestDiscovery(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256")
 	var m map[string]any

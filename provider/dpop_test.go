@@ -123,6 +123,7 @@ func hostileProofs(h *fixture, p *prover) map[string][]string {
 	}
 }
 
+// Conformance (DPoP): RFC 9449 4.3: a proof is malformed, of another type, key, method, address or time, or forged: refused
 func TestHostileProofs(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -88,6 +88,10 @@ func told(uri string) func(*storage.Client) {
 }
 
 // OpenID Connect Back-Channel Logout 1.0 section 2.4.
+//
+// Conformance (Logout): Back-Channel Logout 2.1, 2.4: ID tokens have `sid`, and logout tokens the same
+// Conformance (Logout): Back-Channel Logout 2.4, 4: logout tokens: `typ`, `iss`, `aud`, `iat`, `exp` in two minutes, `jti`, `events`, `sub`, `sid`, no `nonce`; signed as ID tokens are
+// Conformance (Logout): Back-Channel Logout 2.4, 4: a logout token is no ID token and no access token
 func TestLogoutTokens(t *testing.T) {
 	h := newFixture(t, "ES256", "EdDSA")
 	r := newReceiver(t)
@@ -141,6 +145,7 @@ func TestLogoutTokens(t *testing.T) {
 	}
 }
 
+// Conformance (Logout): Back-Channel Logout 2.2, 2.4: without `sid` if all sessions end, except for clients that require it
 func TestAllSessionsOfAUserEndWithoutSID(t *testing.T) {
 	h := newFixture(t)
 	r := newReceiver(t)
@@ -166,6 +171,7 @@ func TestAllSessionsOfAUserEndWithoutSID(t *testing.T) {
 	}
 }
 
+// Conformance (Logout): Back-Channel Logout 2.8: 200 and 204 are successes, 400 a refusal
 func TestWhatAReceiverMayDo(t *testing.T) {
 	h := newFixture(t)
 	r := newReceiver(t)
@@ -280,6 +286,7 @@ func TestASilentReceiverHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// Conformance (Logout): Front-Channel Logout 2, 3: frames with `iss` and `sid` for all clients of the session, then the redirect
 func TestFrontchannelAddresses(t *testing.T) {
 	h := newFixture(t)
 	h.user("ada", "")

@@ -81,6 +81,9 @@ func (h *fixture) refusedWith(in url.Values) (Begun, string) {
 	return b, codeOf(err)
 }
 
+// Conformance (Request objects): RFC 9101 6.2, RFC 8725 3.1: a request object is signed with a key and an algorithm of its client; `none` and HMAC are refused
+// Conformance (Request objects): RFC 9101 4, 10.8: `aud` is the issuer, `iss` and `client_id` are the client
+// Conformance (Request objects): RFC 9101 4: no `request` and no `request_uri` inside
 func TestRequestObjects(t *testing.T) {
 	h := newFixture(t)
 	key, other := newKey(t), newKey(t)
@@ -160,6 +163,8 @@ func TestRequestObjects(t *testing.T) {
 	})
 }
 
+// Conformance (Request objects): RFC 9101 5: parameters beside it do not count
+// Conformance (Request objects): OpenID Connect Core 6.1: numbers, lists and objects arrive as they were signed
 func TestParametersOfAnObjectAreIntact(t *testing.T) {
 	h := newFixture(t)
 	key := newKey(t)
@@ -180,6 +185,8 @@ func TestParametersOfAnObjectAreIntact(t *testing.T) {
 	}
 }
 
+// Conformance (Request objects): FAPI 2.0 Message Signing 5.3.1: with `profile: fapi2`: `exp` and `nbf` within an hour, no RS256
+// Conformance (Pushed authorization requests): RFC 9126 3: a request object may be pushed
 func TestRequestObjectsOfFAPIClients(t *testing.T) {
 	h := newFixture(t)
 	key := newKey(t)
@@ -217,6 +224,8 @@ func (h *fixture) trust(site *httptest.Server, networks ...netip.Prefix) {
 	h.p.objects, h.p.ClientKeys = f.Apart(), clientkeys.New(f, h.now)
 }
 
+// Conformance (Request objects): RFC 9101 5: `request` and `request_uri` exclude each other
+// Conformance (Request objects): RFC 9101 5.2, 10.4: a `request_uri` is registered, and fetched with care
 func TestRequestObjectsAtAnAddress(t *testing.T) {
 	h := newFixture(t)
 	key := newKey(t)
@@ -302,6 +311,7 @@ func TestInventedFragmentsOfAnAddressCostNothing(t *testing.T) {
 	}
 }
 
+// Conformance (Request objects): OpenID Connect Core 3.1.2.6: what is not supported is refused as such, before anything else
 func TestUnsupportedParametersAreRefusedFirst(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -26,6 +26,7 @@ import (
 	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
 	"sallyport/provider/introspection"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 	"sallyport/provider/signing"
 	"sallyport/provider/token"
@@ -56,6 +57,8 @@ type Options struct {
 	SigningAlg string // for clients that registered none; "" is RS256
 	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
+	// MTLS is how clients present certificates; nil: they can not.
+	MTLS *mtls.Settings
 	// RequireDPoPNonce demands a nonce of the server in DPoP proofs (RFC 9449 section 8).
 	RequireDPoPNonce bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
@@ -129,8 +132,8 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p.Backchannel = backchannel.New(p.clients, p.codec, o.Fetcher, now)
 	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	p.respond = respond
-	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
-	p.proofs = dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
+	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, MTLS: o.MTLS, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
+	p.proofs = dpop.New(store, keyring, now, dpop.Options{Bases: o.MTLS.Bases(o.Issuer), RequireNonce: o.RequireDPoPNonce})
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
 	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)

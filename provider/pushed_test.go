@@ -47,6 +47,9 @@ func (h *fixture) opened(id storage.ClientID, uri string, v mfa.Caller, s *sessi
 
 const gone = "page:invalid_request_uri:request_uri"
 
+// Conformance (Pushed authorization requests): RFC 9126 2.2: 201 with a `request_uri` of 128 random bits and `expires_in`
+// Conformance (Pushed authorization requests): RFC 9126 2.2: a `request_uri` is its client's
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestEndsOnce(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -92,6 +95,7 @@ func TestAPushedRequestEndsOnce(t *testing.T) {
 	})
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestEndsFromASessionOnce(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -118,6 +122,7 @@ func TestAPushedRequestEndsFromASessionOnce(t *testing.T) {
 	})
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestOneOfConcurrentProofsEndsAPushedRequest(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -176,6 +181,7 @@ func TestAPushedRequestGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestOfTokensEndsOnce(t *testing.T) {
 	h := newFixture(t)
 	h.p.options.LegacyResponseTypes = true
@@ -195,6 +201,7 @@ func TestAPushedRequestOfTokensEndsOnce(t *testing.T) {
 	}
 }
 
+// Conformance (Pushed authorization requests): RFC 9126 4: it expires
 func TestPushedRequestsExpire(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
@@ -226,6 +233,11 @@ func TestPushedRequestsExpire(t *testing.T) {
 	})
 }
 
+// Conformance (Request objects): RFC 9101 10.5: `require_signed_request_object`
+// Conformance (Pushed authorization requests): RFC 9126 2: the client authenticates as at the token endpoint
+// Conformance (Pushed authorization requests): RFC 9126 2.1: the request is checked as at the authorization endpoint
+// Conformance (Pushed authorization requests): RFC 9126 2.1: no `request_uri` in a pushed request
+// Conformance (Pushed authorization requests): RFC 9126 5, 6: `require_pushed_authorization_requests`, per server and client
 func TestPushRefuses(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -311,24 +323,6 @@ func TestAFailureOfStorageIsNotARefusal(t *testing.T) {
 	}
 }
 
-// A pushed request of a program ends once, too.
-func TestAPushedRequestWithoutABrowser(t *testing.T) {
-	h := newFixture(t)
-	h.client("app", func(c *storage.Client) { c.HeadlessLogin = true })
-	uri := h.push("app")
-	in := url.Values{"client_id": {"app"}, "request_uri": {uri}}
-	v := h.visit
-	v.Browser = ""
-	a, err := h.p.Open(h.ctx, in, v)
-	h.ok(err)
-	h.clock.Advance(time.Second)
-	b, err := h.p.Open(h.ctx, in, v)
-	h.ok(err)
-	if a != b {
-		t.Errorf("two visits opened %s and %s, want the same login", a, b)
-	}
-}
-
 // objectClaims has what a request object needs.
 func objectClaims(h *fixture, id string) map[string]any {
 	return map[string]any{"iss": id, "aud": issuer, "client_id": id, "response_type": "code", "redirect_uri": callback, "scope": "openid", "state": "inside",
@@ -352,6 +346,7 @@ func (k clientKey) object(t testing.TB, claims map[string]any, changes ...any) s
 	return k.sign(t, jose.ES256, "oauth-authz-req+jwt", payload)
 }
 
+// Conformance (DPoP): RFC 9449 10.1: a pushed request is bound to the key of its proof
 func TestAPushedProofBindsTheCode(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -73,6 +73,8 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 
 // The end of a request that lives longer than an hour can not be told from its ID, so a pushed one does
 // not.
+//
+// Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before
 func TestAPushedRequestIsNotOpenedAgainAfterAnHour(t *testing.T) {
 	h := newFixture(t)
 	h.p.options.RequestTTL = 2 * time.Hour
@@ -88,5 +90,23 @@ func TestAPushedRequestIsNotOpenedAgainAfterAnHour(t *testing.T) {
 		if b, refused := h.opened("rp", uri, h.visit, s); refused != gone {
 			t.Errorf("%s later = %+v %q, want %q", d, b, refused, gone)
 		}
+	}
+}
+
+// A pushed request of a program ends once, too.
+func TestAPushedRequestWithoutABrowser(t *testing.T) {
+	h := newFixture(t)
+	h.client("app", func(c *storage.Client) { c.HeadlessLogin = true })
+	uri := h.push("app")
+	in := url.Values{"client_id": {"app"}, "request_uri": {uri}}
+	v := h.visit
+	v.Browser = ""
+	a, err := h.p.Open(h.ctx, in, v)
+	h.ok(err)
+	h.clock.Advance(time.Second)
+	b, err := h.p.Open(h.ctx, in, v)
+	h.ok(err)
+	if a != b {
+		t.Errorf("two visits opened %s and %s, want the same login", a, b)
 	}
 }

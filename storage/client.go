@@ -17,8 +17,14 @@ type Client struct {
 	// Native clients may use loopback redirects with any port (RFC 8252 section 7.3).
 	Native bool `json:"native,omitempty"`
 	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post,
-	// private_key_jwt or none.
+	// private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none.
 	AuthMethod string `json:"token_endpoint_auth_method"`
+	// The name in its certificate (RFC 8705 section 2.1.2): with tls_client_auth one of these.
+	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSSANIP     string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
 	// AuthSigningAlg is the algorithm of its assertions; "": any of the server's.
 	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
 	// SecretHashes are SHA-256 sums of 256-bit random secrets: the current one and,
@@ -55,6 +61,9 @@ type Client struct {
 	PKCEOptional bool `json:"pkce_optional,omitempty"`
 	// DPoPBound: every token request must have a DPoP proof (RFC 9449 section 5.2).
 	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
+	// CertificateBound: every token request must come with a certificate, to which its tokens are
+	// bound (RFC 8705 section 3.4).
+	CertificateBound bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	// Profile is "" or "fapi2".
 	Profile string `json:"profile,omitempty"`
 

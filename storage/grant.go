@@ -50,9 +50,12 @@ type Grant struct {
 	Generation int64
 	// RefreshKey is the thumbprint (RFC 7638) of the key that the refresh tokens of a public
 	// client are bound to (RFC 9449 section 5). "": none.
-	RefreshKey   string
-	RotatedAt    time.Time
-	RefreshUntil time.Time // idle end of the refresh token
+	RefreshKey string
+	// RefreshCertificate is the thumbprint of the certificate that they are bound to (RFC 8705
+	// section 4). "": none.
+	RefreshCertificate string
+	RotatedAt          time.Time
+	RefreshUntil       time.Time // idle end of the refresh token
 	// ExpiresAt is the absolute end of the refresh token. Until the code is redeemed it is
 	// the latest one possible: it decides for good when the row is removed.
 	ExpiresAt time.Time
@@ -87,6 +90,7 @@ type Redemption struct {
 	ID                      GrantID
 	Offline, Refreshable    bool
 	RefreshKey              string
+	RefreshCertificate      string
 	RefreshUntil, ExpiresAt time.Time
 	Now                     time.Time
 	Events                  []Event
@@ -97,9 +101,11 @@ type Rotation struct {
 	ID         GrantID
 	Generation int64 // of the token sent; becomes Generation+1
 	RefreshKey string
-	Until      time.Time
-	Now        time.Time
-	Events     []Event
+	// RefreshCertificate is as in Grant.
+	RefreshCertificate string
+	Until              time.Time
+	Now                time.Time
+	Events             []Event
 }
 
 // Grants stores grants, revoked tokens and used proofs.

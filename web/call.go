@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/x509"
 	"encoding/base32"
 	"encoding/base64"
 	"io"
@@ -22,15 +23,16 @@ const callKey = "sallyport.call"
 
 // call is what the engine knows about a request.
 type call struct {
-	server      *server
-	correlation string
-	address     string
-	browser     string // binding cookie, read or just created
-	nonce       string // of the page's policy; "": not created yet
-	caller      *mfa.Caller
-	query       url.Values // nil: not parsed yet
-	cookies     []*http.Cookie
-	refusal     *mfa.Refusal
+	server       *server
+	correlation  string
+	address      string
+	certificates []*x509.Certificate // that the caller has the key of, and its chain
+	browser      string              // binding cookie, read or just created
+	nonce        string              // of the page's policy; "": not created yet
+	caller       *mfa.Caller
+	query        url.Values // nil: not parsed yet
+	cookies      []*http.Cookie
+	refusal      *mfa.Refusal
 }
 
 // begin gives the request its correlation id and determines the caller's address.

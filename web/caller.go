@@ -31,6 +31,7 @@ func Caller(c *gin.Context) mfa.Caller {
 			Address:       k.address,
 			UserAgent:     printable(c.Request.UserAgent()),
 			CorrelationID: k.correlation,
+			Certificates:  k.certificates,
 			Locale:        preferred(c, nil),
 		}
 	}

@@ -25,19 +25,20 @@ type Fault struct {
 // Codes of faults: the reasons in the log of refusals that no handler decides. docs/errors.md
 // lists them.
 const (
-	CodeNotFound         = "not_found"
-	CodeMethodNotAllowed = "method_not_allowed"
-	CodeMediaType        = "unsupported_media_type"
-	CodeAddressTooLong   = "address_too_long"
-	CodeTooLong          = "body_too_long"
-	CodeTooMany          = "too_many_parameters"
-	CodeMalformedAddress = "malformed_address"
-	CodeMalformedQuery   = "malformed_query"
-	CodeMalformedForm    = "malformed_form"
-	CodeMalformedBody    = "malformed_body"
-	CodeOverloaded       = "overloaded"
-	CodeServerError      = "server_error"
-	CodeUnavailable      = "temporarily_unavailable"
+	CodeNotFound             = "not_found"
+	CodeMethodNotAllowed     = "method_not_allowed"
+	CodeMediaType            = "unsupported_media_type"
+	CodeAddressTooLong       = "address_too_long"
+	CodeTooLong              = "body_too_long"
+	CodeTooMany              = "too_many_parameters"
+	CodeMalformedAddress     = "malformed_address"
+	CodeMalformedQuery       = "malformed_query"
+	CodeMalformedForm        = "malformed_form"
+	CodeMalformedBody        = "malformed_body"
+	CodeMalformedCertificate = "malformed_certificate"
+	CodeOverloaded           = "overloaded"
+	CodeServerError          = "server_error"
+	CodeUnavailable          = "temporarily_unavailable"
 )
 
 // Refused logs the fault.

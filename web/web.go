@@ -24,11 +24,13 @@ type Options struct {
 	Issuer string
 	// TrustedProxies are addresses or prefixes whose X-Forwarded-For header is trusted.
 	TrustedProxies []string
-	Logger         *slog.Logger  // nil: discarded
-	Timeout        time.Duration // for one request after its body is read; 0: 2.5 s
-	MaxBody        int64         // of a request that is not a form; 0: 64 KiB
-	Rate           float64       // requests a second beyond which requests are refused; 0: 50,000
-	Languages      []string      // the first is the fallback; nil: en, de
+	// ClientCertificate is the header in which these proxies pass on certificates of clients.
+	ClientCertificate CertificateHeader
+	Logger            *slog.Logger  // nil: discarded
+	Timeout           time.Duration // for one request after its body is read; 0: 2.5 s
+	MaxBody           int64         // of a request that is not a form; 0: 64 KiB
+	Rate              float64       // requests a second beyond which requests are refused; 0: 50,000
+	Languages         []string      // the first is the fallback; nil: en, de
 	// ErrorPage writes the page for a refusal. If it is nil, or the caller does not
 	// accept HTML, the response is JSON.
 	ErrorPage func(c *gin.Context, f Fault)
@@ -82,7 +84,7 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 	if o.Span != nil {
 		e.Use(s.span)
 	}
-	e.Use(s.access, s.recover, s.headers, s.share, s.valve, s.limits, s.deadline)
+	e.Use(s.access, s.recover, s.headers, s.share, s.valve, s.certificates, s.limits, s.deadline)
 	e.NoRoute(func(c *gin.Context) {
 		s.refuse(c, Fault{Status: http.StatusNotFound, Code: CodeNotFound, Reason: "there is nothing at this address"})
 	})

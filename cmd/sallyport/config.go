@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa/country"
 	"sallyport/mfa/password"
 	"sallyport/provider/desired"
+	"sallyport/provider/mtls"
 	"sallyport/storage/seal"
 )
 
@@ -91,7 +92,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("database.dsn_file", strings.TrimPrefix(err.Error(), "database.dsn_file: "))
 		}
 	}
-	for path, t := range map[string]config.TLS{"tls": c.TLS, "admin_tls": config.TLS(c.AdminTLS)} {
+	for path, t := range map[string]config.TLS{"tls": c.TLS, "admin_tls": config.TLS(c.AdminTLS), "mtls": {Cert: c.MTLS.Cert, Key: c.MTLS.Key}} {
 		if t.Cert == "" || t.Key == "" {
 			continue
 		}
@@ -100,6 +101,11 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		}
 		if _, err := server.ReadCertificate(t); err != nil {
 			fault(path+".cert", err.Error())
+		}
+	}
+	if file := c.MTLS.ClientCAFile; file != "" {
+		if _, err := mtls.ReadAuthorities(file); err != nil {
+			fault("mtls.client_ca_file", err.Error())
 		}
 	}
 	if file := c.Tracing.HeadersFile; file != "" {

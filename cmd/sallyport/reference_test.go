@@ -15,11 +15,12 @@ var update = flag.Bool("update", false, "write the references in docs")
 
 // The tables in docs are generated from the code.
 func TestReferencesAreCurrent(t *testing.T) {
-	for name, reference := range map[string]func() ([]strict.Section, error){
-		"../../docs/configuration.md": config.Reference,
-		"../../docs/desired-state.md": desired.Reference,
+	for name, reference := range map[string]func() (string, error){
+		"../../docs/configuration.md": tables(config.Reference),
+		"../../docs/desired-state.md": tables(desired.Reference),
+		"../../docs/conformance.md":   func() (string, error) { return conformanceOf("../..") },
 	} {
-		sections, err := reference()
+		generated, err := reference()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,16 +34,24 @@ func TestReferencesAreCurrent(t *testing.T) {
 		if !ok || !also {
 			t.Fatalf("%s has no place for its reference", name)
 		}
-		want := before + begin + "\n" + strict.Markdown(sections) + "\n" + end + after
+		want := before + begin + generated + "\n" + end + after
 		if want == string(text) {
 			continue
 		}
 		if !*update {
-			t.Errorf("%s is not what the comments in config and provider/desired say; run \"make docs\"", name)
+			t.Errorf("%s is not what the comments in config, provider/desired and the tests say; run \"make docs\"", name)
 			continue
 		}
 		if err := os.WriteFile(name, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// tables writes a reference as tables.
+func tables(reference func() ([]strict.Section, error)) func() (string, error) {
+	return func() (string, error) {
+		sections, err := reference()
+		return "\n" + strict.Markdown(sections), err
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/dev"
 	"sallyport/cmd/sallyport/servertest"
+	"sallyport/provider/mtls/mtlstest"
 	"sallyport/storage/seal"
 )
 
@@ -29,15 +31,20 @@ type reloading struct {
 	dir, settings string
 	hangup        chan os.Signal
 	log           *servertest.Buffer
+	mutual        string              // address of the listener for certificates of clients
+	authority     *mtlstest.Authority // in the file of authorities
 }
 
 func startReloading(t *testing.T) (r reloading, public, admin string) {
 	t.Helper()
 	settings, public, admin := servertest.NewInstallation(t)
-	r = reloading{t, filepath.Dir(settings), settings, make(chan os.Signal), new(servertest.Buffer)}
+	r = reloading{t, filepath.Dir(settings), settings, make(chan os.Signal), new(servertest.Buffer), servertest.FreeAddress(t), mtlstest.New(t, "first", time.Now())}
 	r.newCertificate()
+	r.write("authorities", r.authority.PEM())
+	servertest.Apply(t, settings, "clients:\n  - {client_id: ledger, token_endpoint_auth_method: tls_client_auth, tls_client_auth_subject_dn: CN=ledger, grant_types: [client_credentials]}\n")
 	cert, key := filepath.Join(r.dir, "tls.crt"), filepath.Join(r.dir, "tls.key")
 	servertest.AppendSettings(t, settings, fmt.Sprintf("tls: {cert: %s, key: %s}\nadmin_tls: {cert: %s, key: %s}\n", cert, key, cert, key))
+	servertest.AppendSettings(t, settings, fmt.Sprintf("mtls: {url: 'https://mtls.example', listen: %q, cert: %s, key: %s, client_ca_file: %s}\n", r.mutual, cert, key, filepath.Join(r.dir, "authorities")))
 	text, err := os.ReadFile(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +130,7 @@ func (r reloading) serial(address string) *big.Int {
 func TestCertificatesAreReadAgain(t *testing.T) {
 	r, public, admin := startReloading(t)
 	for _, hangup := range []bool{true, false} {
-		for _, address := range []string{public, admin} {
+		for _, address := range []string{public, admin, r.mutual} {
 			before := r.serial(address)
 			r.newCertificate()
 			if hangup {
@@ -134,12 +141,12 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 	before := r.serial(public)
 	r.write("tls.crt", []byte("nonsense"))
-	for _, setting := range []string{"tls", "admin_tls"} {
+	for _, setting := range []string{"tls", "admin_tls", "mtls"} {
 		if line := r.hangUp(setting); !strings.Contains(line, "what was read before stays in use") {
 			t.Errorf("the log says %q", line)
 		}
 	}
-	if r.serial(public).Cmp(before) != 0 || r.serial(admin).Cmp(before) != 0 {
+	if r.serial(public).Cmp(before) != 0 || r.serial(admin).Cmp(before) != 0 || r.serial(r.mutual).Cmp(before) != 0 {
 		t.Error("a file that holds no certificate replaced one")
 	}
 	db, err := sql.Open("sqlite", filepath.Join(r.dir, "sallyport.db"))
@@ -152,6 +159,39 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 		err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM events WHERE kind = 'server.configuration' AND canonical LIKE '%"certificate"%'`).Scan(&n)
 		return err == nil && n > 0
 	})
+}
+
+func TestAuthoritiesOfClientsAreReadAgain(t *testing.T) {
+	r, _, _ := startReloading(t)
+	next := mtlstest.New(t, "next", time.Now())
+	status := func(a *mtlstest.Authority) int {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true,
+			Certificates: []tls.Certificate{a.Issue("ledger", time.Now())}}}}
+		response, err := client.PostForm("https://"+r.mutual+"/token", url.Values{"client_id": {"ledger"}, "grant_type": {"client_credentials"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		return response.StatusCode
+	}
+	if a, b := status(r.authority), status(next); a != 200 || b != 401 {
+		t.Fatalf("a client of the authority in the file = %d, of another = %d, want 200 and 401", a, b)
+	}
+	r.write("authorities", []byte("nonsense"))
+	if line := r.hangUp("mtls.client_ca_file"); !strings.Contains(line, "what was read before stays in use") {
+		t.Errorf("the log says %q", line)
+	}
+	if got := status(r.authority); got != 200 {
+		t.Errorf("after a file that cannot be read = %d, want 200", got)
+	}
+	r.write("authorities", next.PEM())
+	if line := r.hangUp("mtls.client_ca_file"); !strings.Contains(line, `"msg":"read again"`) {
+		t.Errorf("the log says %q", line)
+	}
+	if a, b := status(r.authority), status(next); a != 401 || b != 200 {
+		t.Errorf("a client of the authority before = %d, of the next = %d, want 401 and 200", a, b)
+	}
 }
 
 func TestTheKeyFileIsReadAgain(t *testing.T) {

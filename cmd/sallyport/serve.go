@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 
@@ -44,22 +45,40 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	srv, err := openServer(ctx, p, c)
+	mutual, mutualCert, err := server.ListenMTLS(c)
 	if err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
+	}
+	sites := []server.Site{{Listener: public, Certificate: cert}, {Listener: admin, Certificate: adminCert}}
+	if mutual != nil {
+		sites = append(sites, server.Site{Listener: mutual, Certificate: mutualCert})
+	}
+	srv, err := openServer(ctx, p, c)
+	if err != nil {
+		return errors.Join(err, closeAll(sites))
 	}
 	defer srv.Close()
 	api, err := srv.AdminAPI(key, c.Issuer, srv.Log, p.Random)
 	if err != nil {
-		return errors.Join(err, public.Close(), admin.Close())
+		return errors.Join(err, closeAll(sites))
 	}
-	// Both listeners accept connections from here on.
+	for i, h := range []http.Handler{srv.Handler, srv.OpsHandler(api), srv.ForCertificates()}[:len(sites)] {
+		sites[i].Server = web.NewServer(h, srv.Log)
+	}
+	// All listeners accept connections from here on.
 	server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "READY=1")
 	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "STOPPING=1") })()
 	srv.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
-	return srv.Serve(ctx, c.DrainTime,
-		server.Site{Server: web.NewServer(srv.Handler, srv.Log), Listener: public, Certificate: cert},
-		server.Site{Server: web.NewServer(srv.OpsHandler(api), srv.Log), Listener: admin, Certificate: adminCert})
+	return srv.Serve(ctx, c.DrainTime, sites...)
+}
+
+// closeAll closes the listeners of sites that are not served.
+func closeAll(sites []server.Site) error {
+	var errs []error
+	for _, s := range sites {
+		errs = append(errs, s.Listener.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openServer opens the server of these settings.

@@ -2,23 +2,13 @@
 // removing, with and without scripts, and what applications are told of them.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, enter, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, closeBrowser, enter, fits, newest, redeem, signIn, stage, visit } from './lib.mjs';
 
 after(closeBrowser);
 
 const users = [...stage.users.plain];
 const take = () => users.shift() ?? assert.fail('the stage has no more users');
 const account = `${stage.issuer}/account`;
-
-// newest returns the newest code or link in messages to an address, as soon as there are that many.
-async function newest(what, to, many = 1) {
-  for (const end = Date.now() + 15000; Date.now() < end;) {
-    const all = await (await fetch(`${stage.messages}/${what}?to=${encodeURIComponent(to)}`)).json();
-    if (all.length >= many) return all.at(-1);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return assert.fail(`fewer than ${many} ${what} to ${to}`);
-}
 
 const row = (page, name) => page.locator('#addresses li', { hasText: name });
 
@@ -27,9 +17,7 @@ async function userinfo(page, scope = 'openid profile email') {
   const { spa } = stage.clients;
   const { url, verifier } = authorizeURL(spa, { scope });
   const [answer] = await Promise.all([arrival(page, spa), page.goto(url).catch(() => {})]);
-  const r = await fetch(`${stage.issuer}/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'authorization_code',
-    client_id: spa.id, redirect_uri: spa.redirect, code: answer.url.searchParams.get('code'), code_verifier: verifier }) });
-  const { access_token: token } = await r.json();
+  const { access_token: token } = await redeem(spa, answer, verifier);
   return (await fetch(`${stage.issuer}/userinfo`, { headers: { Authorization: `Bearer ${token}` } })).json();
 }
 

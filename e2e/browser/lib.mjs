@@ -133,3 +133,34 @@ export async function arrival(page, client) {
   await failed;
   return { url: new URL(r.url()), method: r.method(), post: r.postData() };
 }
+
+// newest returns the newest code, link or text in messages to an address, as soon as there are that many
+// with a pattern.
+export async function newest(what, to, many = 1, pattern = /./) {
+  for (const end = Date.now() + 15000; Date.now() < end;) {
+    const all = (await (await fetch(`${stage.messages}/${what}?to=${encodeURIComponent(to)}`)).json()).filter((text) => pattern.test(text));
+    if (all.length >= many) return all.at(-1);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return assert.fail(`fewer than ${many} ${what} to ${to}`);
+}
+
+// operator runs a command of the program and returns what it prints.
+export async function operator(...args) {
+  const r = await fetch(`${stage.messages}/command`, { method: 'POST', body: new URLSearchParams(args.map((arg) => ['arg', arg])) });
+  const text = await r.text();
+  assert.ok(r.ok, text);
+  return text;
+}
+
+// redeem exchanges the code that arrived at a public client, and returns the token response.
+export async function redeem(client, answer, verifier) {
+  const r = await fetch(`${stage.issuer}/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'authorization_code',
+    client_id: client.id, redirect_uri: client.redirect, code: answer.url.searchParams.get('code'), code_verifier: verifier }) });
+  const tokens = await r.json();
+  assert.equal(r.status, 200, JSON.stringify(tokens));
+  return tokens;
+}
+
+// claims returns those of an ID token.
+export const claims = ({ id_token: token }) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));

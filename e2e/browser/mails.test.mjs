@@ -24,6 +24,8 @@ for (const colorScheme of ['light', 'dark']) {
         const scheme = await page.evaluate(() => [...document.querySelectorAll('body, p, a')].map((e) => getComputedStyle(e).color));
         const text = colorScheme === 'dark' ? 'rgb(255, 255, 255)' : 'rgb(0, 0, 0)';
         assert.deepEqual([...new Set(scheme)], [text], mail);
+        // An address on a line of its own is there to be followed.
+        assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('p')].filter((p) => /^https:\S+$/.test(p.textContent) && !p.querySelector('a')).map((p) => p.textContent)), [], mail);
       }
       assert.deepEqual(asked, []);
     }));

@@ -2,7 +2,7 @@
 // as the only factor, from the list beside the name, and as the second one; refused and cancelled.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, claims, closeBrowser, fits, redeem, signIn, stage, visit } from './lib.mjs';
 import { authenticator, laptop as phone } from './authenticator.mjs';
 
 after(closeBrowser);
@@ -143,13 +143,39 @@ test('a security key is a second factor beside the password', () => visit({}, as
   await add(page);
   await overview(page);
   await page.context().clearCookies();
-  await page.goto(authorizeURL(bank).url);
+  const { url, verifier } = authorizeURL(bank);
+  await page.goto(url);
   await signIn(page, user);
   await page.waitForSelector('#mfa-ask');
   await fits(page);
   await accessible(page);
   const [answer] = await Promise.all([arrival(page, bank), page.click('#mfa-ask').catch(() => {})]);
-  assert.ok(answer.url.searchParams.get('code'));
+  const { acr, amr } = claims(await redeem(bank, answer, verifier));
+  assert.deepEqual([acr, [...amr].sort()], ['phr', ['mfa', 'pop', 'pwd', 'user']], 'it was touched, and knows no user');
+}));
+
+test('creating one is cancelled, and none is created twice', () => visit({}, async (page) => {
+  const user = take(plain), device = await authenticator(page, phone);
+  await device.present(false);
+  await page.goto(account);
+  await signIn(page, user);
+  await page.click('#offer-decline');
+  await page.waitForSelector('#account');
+  await device.present(true);
+  await device.verified(false); // the user does not unlock the device
+  await page.click('#passkey-add');
+  await page.click('#passkey-begin');
+  await page.waitForSelector('[data-said]:not([hidden])');
+  await fits(page);
+  await accessible(page);
+  assert.equal((await device.credentials()).length, 0);
+  await device.verified(true);
+  await page.click('#passkey-ask');
+  await overview(page);
+  await add(page);
+  assert.match(await said(page), /already/);
+  await accessible(page);
+  assert.equal((await device.credentials()).length, 1);
 }));
 
 test('the bank lets a user set up a passkey', () => visit({}, async (page) => {

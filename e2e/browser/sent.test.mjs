@@ -2,7 +2,7 @@
 // another code, a code that is not delivered, and a forgotten password; with and without scripts.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit, enter } from './lib.mjs';
+import { accessible, arrival, authorizeURL, closeBrowser, fits, newest, signIn, stage, visit, enter } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -13,14 +13,7 @@ const { bank, alone } = stage.clients;
 const codes = async (to) => (await fetch(`${stage.messages}/codes?to=${encodeURIComponent(to)}`)).json();
 
 // mail returns the newest code to an address, as soon as there are that many.
-async function mail(to, many) {
-  for (const end = Date.now() + 15000; Date.now() < end;) {
-    const all = await codes(to);
-    if (all.length >= many) return all.at(-1);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return assert.fail(`fewer than ${many} codes to ${to}`);
-}
+const mail = (to, many) => newest('codes', to, many);
 
 // sees waits until the page says something of the code.
 const sees = (page, text) => page.locator('#sending', { hasText: text }).waitFor();

@@ -74,6 +74,11 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 				continue
 			}
 			data := values()
+			data["browser"], data["network"] = "Firefox", "2001:db8:1:2::"
+			undoing, err := r.Render(notice.Mail, template, locale, data)
+			if err != nil {
+				t.Fatal(err)
+			}
 			delete(data, "undo") // it takes the place of the page
 			got, err := r.Render(notice.Mail, template, locale, data)
 			if err != nil {
@@ -85,6 +90,11 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 			}
 			if n := strings.Count(got.Text, "https://"); n != 1 {
 				t.Errorf("%s in %s has %d addresses: %s", template, locale, n, got.Text)
+			}
+			for _, text := range []string{got.Text, undoing.Text} {
+				if !strings.Contains(text, "Firefox") || !strings.Contains(text, "2001:db8:1:2::") {
+					t.Errorf("%s in %s does not say where it was done: %s", template, locale, text)
+				}
 			}
 			if !strings.Contains(got.Text, "help@example.com") {
 				t.Errorf("%s in %s does not name the contact: %s", template, locale, got.Text)

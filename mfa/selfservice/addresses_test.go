@@ -201,6 +201,27 @@ func TestNothingTellsThatAnotherAccountHasAnAddress(t *testing.T) {
 	})
 }
 
+// The same for what an address costs: one that is free, one of another account, proven or claimed.
+func TestEveryAddressCostsTheSame(t *testing.T) {
+	onBoth(t, func(t *testing.T, h addressFixture) {
+		h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})
+		h.Create(users.Draft{Email: "claimed@example.com", Password: mfatest.Password})
+		of := map[string][2]int64{}
+		for i, typed := range []string{"carl@example.com", mfatest.OtherEmail, "claimed@example.com"} {
+			o := h.Session(h.Create(users.Draft{Username: string(rune('a'+i)) + "dam", Password: mfatest.Password}).ID, "password")
+			before := h.Store.Stats()
+			sent, err := h.send(o, selfservice.NewAddress{Kind: storage.Email, Typed: typed})
+			mfatest.Want(t, "send to "+typed, err, "")
+			mfatest.Want(t, "a guess", h.confirm(o, sent.Exchange, "123456789"), mfa.InvalidPasscode)
+			after := h.Store.Stats()
+			of[typed] = [2]int64{after.Statements - before.Statements, after.Commits - before.Commits}
+		}
+		if free := of["carl@example.com"]; of[mfatest.OtherEmail] != free || of["claimed@example.com"] != free {
+			t.Errorf("statements and commits: %v, want the same for every address", of)
+		}
+	})
+}
+
 func TestNoCodeProvesAnAddressThatAnotherAccountHas(t *testing.T) {
 	onBoth(t, func(t *testing.T, h addressFixture) {
 		h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})

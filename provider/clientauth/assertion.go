@@ -117,7 +117,9 @@ func mayAssert(typ string) bool {
 func (a *Authenticator) accepts(c *clients.Client, s assertion, path string) bool {
 	ours := []string{a.options.Issuer}
 	if c.Profile != clients.FAPI2 {
-		ours = append(ours, a.options.Issuer+"/token", a.options.Issuer+path)
+		for _, base := range a.options.MTLS.Bases(a.options.Issuer) {
+			ours = append(ours, base+"/token", base+path)
+		}
 	}
 	now := float64(a.now().Unix())
 	late := now + tolerance.Seconds()

@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -34,6 +35,7 @@ type Options struct {
 	Admit     budget.Admit // nil: unlimited
 	Issuer    string       // the audience of assertions
 	Keys      *clientkeys.Resolver
+	MTLS      *mtls.Settings // nil: no client authenticates with a certificate
 	Logger    *slog.Logger
 }
 
@@ -73,6 +75,9 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && sent.method == "none" {
 		mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID}) // if it is refused later
 		return c, nil                                       // there is no secret to guess
+	}
+	if c != nil && sent.method == "none" && mtls.IsMethod(c.AuthMethod) {
+		sent.method = c.AuthMethod // the request names the client, and the connection proves it
 	}
 	t := &attempt{sent: sent, client: c, caller: v, path: r.URL.Path}
 	if e := a.verify(r.Context(), t); e != nil {

@@ -41,6 +41,7 @@ func TestBasicIsFormDecoded(t *testing.T) {
 	}
 }
 
+// Conformance (Client assertions): RFC 6749 2.3, 10.10: one method in a request, and a limit of failures that costs no signature
 func TestOneWayToAuthenticate(t *testing.T) {
 	form := func(pairs ...string) url.Values {
 		v := url.Values{}

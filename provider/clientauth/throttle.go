@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/mfa/throttle"
 	"sallyport/provider/clients"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -103,7 +104,7 @@ type attempt struct {
 // use its registered method. An unknown client takes as long as a wrong secret. An error says that it
 // can not be told: that is no guess.
 func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.Error) {
-	ok := t.sent.method != privateKeyJWT && matches(t.sent.secret, t.client)
+	ok := t.sent.secret != "" && t.sent.method != privateKeyJWT && matches(t.sent.secret, t.client)
 	switch {
 	case t.client == nil:
 		return oauth.UnknownClient, nil
@@ -113,6 +114,8 @@ func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.E
 		return oauth.WrongMethod, nil
 	case t.sent.method == privateKeyJWT:
 		return a.assert(ctx, t)
+	case mtls.IsMethod(t.sent.method):
+		return a.certify(ctx, t)
 	case !ok:
 		return oauth.WrongSecret, nil
 	}

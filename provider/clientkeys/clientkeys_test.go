@@ -132,6 +132,10 @@ func resolver(s *httptest.Server, now func() time.Time) *Resolver {
 	return New(fetch.New(now, o), now)
 }
 
+// Conformance (Request objects): RFC 9101 6.2, RFC 8725 3.1: a request object is signed with a key and an algorithm of its client; `none` and HMAC are refused
+// Conformance (Request objects): RFC 8725 3.10: only registered keys count: no `jwk`, `jku`, other `kid`
+// Conformance (Client assertions): RFC 7523 3: it is signed with a registered key and an allowed algorithm: no `none`, no HMAC, no key in the header
+// Conformance (Client assertions): RFC 9864 2.2: EdDSA is accepted by the name Ed25519 too
 func TestRegisteredKeysVerify(t *testing.T) {
 	es, rs, ed, other := newPair(t, "ES256", "es"), newPair(t, "RS256", "rs"), newPair(t, "EdDSA", "ed"), newPair(t, "ES256", "es")
 	bound := rs.public
@@ -215,7 +219,7 @@ func TestSetsThatCanBeRegistered(t *testing.T) {
 		{"nothing", "", "not a JWK Set"},
 		{"too long", `{"keys":[]` + strings.Repeat(" ", MaxSet) + `}`, "longer than"},
 	} {
-		_, err := ParseSet([]byte(tc.text))
+		err := CheckSet([]byte(tc.text), false)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
@@ -235,6 +239,7 @@ func published(t *testing.T) (c *storage.Client, s *httptest.Server, put func([]
 	return &storage.Client{JWKSURI: s.URL}, s, func(b []byte) { text.Store(b) }, calls
 }
 
+// Conformance (Request objects): OpenID Connect Core 10.1.1: keys at a `jwks_uri` can rotate
 func TestKeysRotate(t *testing.T) {
 	c, s, put, calls := published(t)
 	now := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
@@ -272,6 +277,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
+// Conformance (Request objects): OpenID Connect Core 10.1.1: keys at a `jwks_uri` can rotate
 func TestKeysRotateUnderLoad(t *testing.T) {
 	c, s, put, calls := published(t)
 	var ahead atomic.Int64

@@ -1,7 +1,11 @@
 package clientkeys
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -79,6 +83,40 @@ func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, 
 		return Signed{}, ErrSignature
 	}
 	return signed, nil
+}
+
+// HasCertificate reports whether a client registered a certificate (RFC 8705 section 2.2): a key with it
+// in x5c or x5t#S256, or one without either, if it is the certificate's key. A set at a jwks_uri is
+// fetched again as by Verify.
+func (r *Resolver) HasCertificate(ctx context.Context, c *storage.Client, presented *x509.Certificate, admit func() error) (bool, error) {
+	if !Has(c) {
+		return false, ErrNoKeys
+	}
+	keys, at, err := r.keys(ctx, c, time.Time{}, admit)
+	if err != nil {
+		return false, err
+	}
+	matches := func(key jose.JSONWebKey) bool { return isOf(key, presented) }
+	found := slices.ContainsFunc(keys, matches)
+	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
+		if keys, _, err = r.keys(ctx, c, at, admit); err != nil {
+			return false, err
+		}
+		found = slices.ContainsFunc(keys, matches)
+	}
+	return found, nil
+}
+
+// isOf reports whether a key registers a certificate.
+func isOf(key jose.JSONWebKey, c *x509.Certificate) bool {
+	if len(key.Certificates) > 0 {
+		return key.Certificates[0].Equal(c)
+	}
+	if sum := sha256.Sum256(c.Raw); len(key.CertificateThumbprintSHA256) > 0 {
+		return bytes.Equal(key.CertificateThumbprintSHA256, sum[:])
+	}
+	public, ok := key.Key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
 }
 
 // allowed returns those of the algorithms that clients may sign with at all.

@@ -40,23 +40,26 @@ func AlgorithmsOf(registered string, fapi bool) []string {
 	return Algorithms()
 }
 
-// ParseSet reads a JWK Set (RFC 7517 section 5) as a client registers it by value. It refuses a
-// set with a private or symmetric key, and one without a key that can be used.
-func ParseSet(text []byte) ([]jose.JSONWebKey, error) {
+// CheckSet checks a JWK Set (RFC 7517 section 5) as a client registers it by value. It refuses a set
+// with a private or symmetric key, and one without a key that can be used: for signatures, or also for
+// certificates.
+func CheckSet(text []byte, certificates bool) error {
 	keys, hidden, err := parse(text)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case hidden:
-		return nil, errors.New("has a private or symmetric key; register public keys only")
-	case len(keys) == 0:
-		return nil, errors.New("has no key for RS256, PS256, ES256 or Ed25519; RSA keys have 2048 to 4096 bits")
+		return errors.New("has a private or symmetric key; register public keys only")
+	case certificates && len(keys) == 0:
+		return errors.New("has no public key")
+	case !certificates && !slices.ContainsFunc(keys, usable):
+		return errors.New("has no key for RS256, PS256, ES256 or Ed25519; RSA keys have 2048 to 4096 bits")
 	}
-	return keys, nil
+	return nil
 }
 
-// parse returns the public keys of a set that can verify signatures. Others are ignored, as are keys
-// of a type that is unknown (RFC 7517 section 5); hidden reports whether one was not public.
+// parse returns the public keys of a set. Others are ignored, as are keys of a type that is unknown
+// (RFC 7517 section 5), and those for encryption; hidden reports whether one was not public.
 func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -81,7 +84,7 @@ func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
 			hidden = true
 			continue
 		}
-		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") && usable(key) {
+		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
 			keys = append(keys, key)
 		}
 	}

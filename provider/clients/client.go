@@ -7,6 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"sallyport/provider/mtls"
 	"sallyport/provider/origin"
 	"sallyport/storage"
 )
@@ -71,8 +72,11 @@ func (c *Client) AuthenticationMethod() string {
 	return "client_secret_basic"
 }
 
-// SignsAssertions reports whether the client authenticates with a key in place of a secret.
-func (c *Client) SignsAssertions() bool { return c.AuthMethod == "private_key_jwt" }
+// HasNoSecret reports whether the client is public, or authenticates with a key or certificate in place
+// of a secret.
+func (c *Client) HasNoSecret() bool {
+	return c.Public || c.AuthMethod == "private_key_jwt" || mtls.IsMethod(c.AuthMethod)
+}
 
 // SigningAlg returns the algorithm for the client's tokens.
 func (c *Client) SigningAlg(fallback string) string {

@@ -19,7 +19,7 @@ var (
 	ErrNotFound = errors.New("there is no such client")
 	ErrChanged  = errors.New("the client was changed by somebody else meanwhile")
 	ErrReserved = errors.New("the client_id belongs to the server itself")
-	ErrNoSecret = errors.New("the client is public or authenticates with a key: it has no secret")
+	ErrNoSecret = errors.New("the client is public or authenticates with a key or certificate: it has no secret")
 )
 
 // Registry changes clients. Servers notice a change within a second.
@@ -126,7 +126,7 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.Clien
 		return err
 	}
 	switch {
-	case c.Public, New(c).SignsAssertions():
+	case New(c).HasNoSecret():
 		return ErrNoSecret
 	case len(c.SecretHashes) > 1:
 		return secret.ErrRotating
@@ -143,7 +143,7 @@ func (r *Registry) FinishRotation(ctx context.Context, v mfa.Caller, id storage.
 		return err
 	}
 	switch {
-	case c.Public, New(c).SignsAssertions():
+	case New(c).HasNoSecret():
 		return ErrNoSecret
 	case len(c.SecretHashes) < 2:
 		return secret.ErrNotRotating

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/input"
 	"sallyport/provider/clientkeys"
+	"sallyport/provider/mtls"
 	"sallyport/provider/origin"
 	"sallyport/provider/signing"
 	"sallyport/storage"
@@ -79,16 +80,19 @@ func (k *checker) within(field string, d storage.Seconds, lowest, highest time.D
 }
 
 func (k *checker) checkAuthentication() {
-	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post", "private_key_jwt")
+	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post", "private_key_jwt", mtls.TLSClientAuth, mtls.SelfSignedAuth)
 	k.fault(k.Public != (k.AuthMethod == "none"), "token_endpoint_auth_method", "none is for public clients, and for all of them")
 	k.fault(k.Public && len(k.SecretHashes) > 0, "", "a public client has no secret (RFC 6749 section 2.1)")
-	signs := k.SignsAssertions()
-	k.fault(signs && len(k.SecretHashes) > 0, "", "a client with private_key_jwt has no secret")
-	k.fault(signs && !clientkeys.Has(&k.Client.Client), "token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri")
+	signs, keyed := k.AuthMethod == "private_key_jwt", k.HasNoSecret()
+	k.fault(keyed && !k.Public && len(k.SecretHashes) > 0, "", "a client with "+k.AuthMethod+" has no secret")
+	k.fault((signs || k.AuthMethod == mtls.SelfSignedAuth) && !clientkeys.Has(&k.Client.Client), "token_endpoint_auth_method", k.AuthMethod+" needs jwks or jwks_uri")
+	for _, f := range mtls.Faults(&k.Client.Client) {
+		k.fault(true, f.Field, f.Text)
+	}
 	k.fault(!signs && k.AuthSigningAlg != "", "token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
 	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, clientkeys.Algorithms()...)...)
 	k.fault(k.Profile == "fapi2" && k.AuthSigningAlg == "RS256", "token_endpoint_auth_signing_alg", "RS256 is excluded by profile fapi2")
-	k.fault(!k.Public && !signs && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
+	k.fault(!keyed && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
 	for _, h := range k.SecretHashes {
 		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
 	}
@@ -97,7 +101,7 @@ func (k *checker) checkAuthentication() {
 // checkKeys checks the registered keys (RFC 7591 section 2: by value or by address).
 func (k *checker) checkKeys() {
 	if len(k.JWKS) > 0 {
-		_, err := clientkeys.ParseSet(k.JWKS)
+		err := clientkeys.CheckSet(k.JWKS, k.AuthMethod == mtls.SelfSignedAuth)
 		k.fault(err != nil, "jwks", fmt.Sprint(err))
 	}
 	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
@@ -134,10 +138,15 @@ func (k *checker) checkGrants() {
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
-	k.fault(k.DPoPBound && k.ManagesFactors, "dpop_bound_access_tokens", "excludes manages_factors: those calls take bearer tokens")
-	k.fault(k.DPoPBound && slices.ContainsFunc(k.LegacyResponseTypes, returnsToken), "dpop_bound_access_tokens",
-		"excludes response types with token: they are bound to no key")
+	k.checkBound("dpop_bound_access_tokens", k.DPoPBound)
+	k.checkBound("tls_client_certificate_bound_access_tokens", k.CertificateBound)
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
+}
+
+// checkBound checks a setting that binds the client's tokens.
+func (k *checker) checkBound(field string, bound bool) {
+	k.fault(bound && k.ManagesFactors, field, "excludes manages_factors: those calls take bearer tokens")
+	k.fault(bound && slices.ContainsFunc(k.LegacyResponseTypes, returnsToken), field, "excludes response types with token: they are bound to nothing")
 }
 
 func (k *checker) checkURIs() {

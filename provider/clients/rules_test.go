@@ -58,6 +58,8 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 }
 
 // OpenID Connect Back-Channel Logout 1.0 section 2.2, Front-Channel Logout 1.0 section 2.
+//
+// Conformance (Logout): Back-Channel Logout 2.2, Front-Channel Logout 2: the address has no fragment; the other one the origin of a redirect URI
 func TestLogoutURIs(t *testing.T) {
 	for uri, want := range map[string][2]bool{ // back-channel, front-channel
 		"https://rp.example/out?tenant=a": {true, true}, "https://RP.example:443/out": {true, true}, "http://localhost:3000/out": {true, true},

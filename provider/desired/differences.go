@@ -66,12 +66,13 @@ func sameSecret(have, want storage.Client) bool {
 func newClient(c *Client) storage.Client {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
-		AuthMethod: c.AuthMethod, AuthSigningAlg: c.AuthSigningAlg, JWKSURI: c.JWKSURI, RequestURIs: c.RequestURIs,
+		AuthMethod: c.AuthMethod, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI, TLSSANIP: c.TLSSANIP, TLSSANEmail: c.TLSSANEmail,
+		AuthSigningAlg: c.AuthSigningAlg, JWKSURI: c.JWKSURI, RequestURIs: c.RequestURIs,
 		RequestObjectAlg: c.RequestObjectAlg, RequireSignedRequestObject: c.RequireSignedRequestObject, RequirePushed: c.RequirePushed, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
-		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, Profile: c.Profile,
+		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, CertificateBound: c.CertificateBound, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods, PasskeyOffer: c.PasskeyOffer,
 		SignUp: c.SignUp, SignUpRequired: c.SignUpRequired, SignUpOptional: c.SignUpOptional, TermsURL: c.TermsURL, TermsVersion: c.TermsVersion,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, SilentLogin: c.SilentLogin,

@@ -30,9 +30,21 @@ type Client struct {
 	Public bool `yaml:"public"`
 	// Allow loopback redirects on any port, and private-use schemes (RFC 8252).
 	Native bool `yaml:"native"`
-	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, or `none` for
-	// public clients. See [client authentication](guides/client-authentication.md).
+	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, `tls_client_auth`,
+	// `self_signed_tls_client_auth`, or `none` for public clients. See
+	// [client authentication](guides/client-authentication.md).
 	AuthMethod string `yaml:"token_endpoint_auth_method"`
+	// With `tls_client_auth`: the subject of its certificate in the form of RFC 4514, such as
+	// `CN=ledger,O=Example,C=DE`. This, or one of the next four.
+	TLSSubjectDN string `yaml:"tls_client_auth_subject_dn"`
+	// A DNS name in its certificate.
+	TLSSANDNS string `yaml:"tls_client_auth_san_dns"`
+	// A URI in its certificate.
+	TLSSANURI string `yaml:"tls_client_auth_san_uri"`
+	// An IP address in its certificate.
+	TLSSANIP string `yaml:"tls_client_auth_san_ip"`
+	// An e-mail address in its certificate.
+	TLSSANEmail string `yaml:"tls_client_auth_san_email"`
 	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256`,
 	// `Ed25519`, or `EdDSA`, its older name; default: any of them.
 	AuthSigningAlg string `yaml:"token_endpoint_auth_signing_alg"`
@@ -88,6 +100,9 @@ type Client struct {
 	// Its access tokens are bound to a key, and every token request must prove it
 	// ([DPoP](guides/client-authentication.md#dpop)).
 	DPoPBound bool `yaml:"dpop_bound_access_tokens"`
+	// Its tokens are bound to the certificate that every token request must come with
+	// ([certificate-bound tokens](guides/client-authentication.md#certificate-bound-tokens)).
+	CertificateBound bool `yaml:"tls_client_certificate_bound_access_tokens"`
 	// Empty, or `fapi2`: requests must be pushed, with PKCE, and request objects have `exp` and `nbf`.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"sallyport/provider/oauth"
@@ -33,7 +34,7 @@ type Store interface {
 
 // Options are the settings of a Verifier.
 type Options struct {
-	Issuer       string // its endpoints are below it
+	Bases        []string // what the addresses of the endpoints begin with
 	RequireNonce bool
 }
 
@@ -118,7 +119,7 @@ func (v *Verifier) check(c claims, r *http.Request, token string) string {
 		return "jti is missing, empty or too long"
 	case c.Method != r.Method:
 		return "htm is not the method of the request"
-	case !sameAddress(c.URL, v.options.Issuer, r.URL.Path):
+	case !slices.ContainsFunc(v.options.Bases, func(base string) bool { return sameAddress(c.URL, base, r.URL.Path) }):
 		return "htu is not the address of the request"
 	case c.Issued == nil:
 		return "iat is missing"

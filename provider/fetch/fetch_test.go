@@ -73,6 +73,7 @@ func TestWhoMayNotCauseACallGetsWhatIsKept(t *testing.T) {
 	}
 }
 
+// Conformance (Request objects): RFC 9101 5.2, 10.4: a `request_uri` is registered, and fetched with care
 func TestWhatIsFetched(t *testing.T) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }
 	hang := make(chan struct{})

@@ -105,7 +105,7 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 		if err != nil {
 			return out, err
 		}
-		out.Fields = append(out.Fields, [2]string{"access_token", access}, [2]string{"token_type", tokenType("")},
+		out.Fields = append(out.Fields, [2]string{"access_token", access}, [2]string{"token_type", tokenType(nil)},
 			[2]string{"expires_in", strconv.FormatInt(int64(ttl/time.Second), 10)}, [2]string{"scope", strings.Join(a.Scopes, " ")})
 	}
 	if r.Types.IDToken {

@@ -90,7 +90,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := narrow(access, sess, c, form); e != nil {
 		return nil, e
 	}
-	sess.key = tx.proof.Thumbprint()
+	sess.bound = token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
 	issued, err := i.fosite.NewAccessResponse(ctx, access)
 	if err != nil {
 		return nil, oauth.ErrorOf(err)
@@ -101,7 +101,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := i.settle(ctx, tx, sess, c); e != nil {
 		return nil, e
 	}
-	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.key),
+	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.bound),
 		ExpiresIn: int64(i.accessTTL(c) / time.Second),
 		Scope:     strings.Join(access.GetGrantedScopes(), " ")}
 	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
@@ -109,8 +109,8 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	return response, nil
 }
 
-// tokenType returns the type of tokens that are bound to a key, or of others.
-func tokenType(key string) string { return token.Access{Confirmation: token.BoundTo(key)}.Type() }
+// tokenType returns the type of tokens that are bound to something, or of others.
+func tokenType(bound *token.Confirmation) string { return token.Access{Confirmation: bound}.Type() }
 
 // narrow limits scopes and resources to those of the request. fosite ignores both; a request
 // for more than was granted is refused (RFC 6749 section 6, RFC 8707 section 2.2).

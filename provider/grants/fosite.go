@@ -11,6 +11,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 
 	"sallyport/provider/dpop"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 )
 
@@ -102,6 +103,11 @@ func (i *Issuer) authenticate(ctx context.Context, r *http.Request, form url.Val
 	}
 	if c.DPoPBound && tx.proof == nil {
 		return nil, oauth.NewError("invalid_dpop_proof", "the client must send a DPoP proof").Because(oauth.NoProof).About(dpop.Header)
+	}
+	if c.CertificateBound {
+		if err := mtls.Fit(tx.caller.Certificates, i.now()); err != nil {
+			return nil, oauth.NewError("invalid_request", "the client must present a certificate: "+err.Error()).Because(mtls.Reason(err))
+		}
 	}
 	tx.client = c.ID
 	return c, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/token/jwt"
 
+	"sallyport/provider/token"
 	"sallyport/storage"
 )
 
@@ -15,11 +16,11 @@ import (
 type session struct {
 	authorization storage.Authorization
 	account       storage.Account
-	grant         storage.GrantID // "": client credentials
-	successor     int64           // generation of the refresh token to issue
-	audience      []string        // narrowed by the request (RFC 8707 section 2.2); nil: all
-	key           string          // thumbprint of the key that its tokens are bound to; "": none
-	access        string          // the access token that was issued, for at_hash
+	grant         storage.GrantID     // "": client credentials
+	successor     int64               // generation of the refresh token to issue
+	audience      []string            // narrowed by the request (RFC 8707 section 2.2); nil: all
+	bound         *token.Confirmation // what its tokens are bound to; nil: nothing
+	access        string              // the access token that was issued, for at_hash
 
 	claims  jwt.IDTokenClaims
 	headers jwt.Headers

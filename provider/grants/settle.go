@@ -8,7 +8,6 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
-	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -53,7 +52,7 @@ func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client)
 		RefreshUntil: end, ExpiresAt: end, Now: tx.now, Events: []storage.Event{i.journal.Event(tx.caller, storage.Event{
 			Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID, GrantID: id})}}
 	if tx.refresh {
-		r.RefreshKey = tx.refreshKey(c, "")
+		r.RefreshKey, r.RefreshCertificate = tx.refreshBinding(c, storage.Grant{})
 		r.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), end)
 	}
 	err := i.store.RedeemCode(ctx, r)
@@ -82,7 +81,8 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 	a := grant.Authorization
 	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
 		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
-	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, RefreshKey: tx.refreshKey(c, grant.RefreshKey), Now: tx.now,
+	key, certificate := tx.refreshBinding(c, grant)
+	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, RefreshKey: key, RefreshCertificate: certificate, Now: tx.now,
 		Until: earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt), Events: []storage.Event{e}})
 	if err == nil {
 		return nil
@@ -98,8 +98,8 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 		return oauth.Standard("invalid_grant").Because(oauth.RevokedToken).About("refresh_token")
 	}
 	if inGrace(stored.Grant, tx.presented, c, tx.now) {
-		if bound := stored.Grant.RefreshKey; bound != "" && bound != tx.proof.Thumbprint() {
-			return oauth.Standard("invalid_grant").Because(oauth.WrongKey).About(dpop.Header)
+		if parameter, reason := tx.unbound(stored.Grant); reason != "" {
+			return oauth.Standard("invalid_grant").Because(reason).About(parameter)
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 	"sallyport/provider/pkce"
 	"sallyport/storage"
@@ -229,20 +231,42 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	if generation < grant.Generation && !inGrace(grant, generation, c, tx.now) {
 		return r, fosite.ErrInactiveToken
 	}
-	if grant.RefreshKey != "" && grant.RefreshKey != tx.proof.Thumbprint() {
-		refused(ctx, dpop.Header, oauth.WrongKey)
+	if parameter, reason := tx.unbound(grant); reason != "" {
+		refused(ctx, parameter, reason)
 		return nil, fosite.ErrNotFound
 	}
 	return r, nil
 }
 
-// refreshKey returns the key that the next refresh token of a grant is bound to: for public clients
-// the one of the first proof, while others authenticate (RFC 9449 section 5).
-func (tx *transaction) refreshKey(c *clients.Client, bound string) string {
-	if bound != "" || c.AuthenticationMethod() != "none" {
-		return bound
+// refreshBinding returns the key and the certificate that the next refresh token of a grant is bound
+// to: for public clients the first ones they prove, while others authenticate (RFC 9449 section 5,
+// RFC 8705 section 4).
+func (tx *transaction) refreshBinding(c *clients.Client, bound storage.Grant) (key, certificate string) {
+	key, certificate = bound.RefreshKey, bound.RefreshCertificate
+	if c.AuthenticationMethod() != "none" {
+		return key, certificate
 	}
-	return tx.proof.Thumbprint()
+	return cmp.Or(key, tx.proof.Thumbprint()), cmp.Or(certificate, tx.certificateOf(c))
+}
+
+// certificateOf returns the thumbprint of the caller's certificate, if tokens of the client are bound
+// to it.
+func (tx *transaction) certificateOf(c *clients.Client) string {
+	if !c.CertificateBound {
+		return ""
+	}
+	return mtls.Thumbprint(tx.caller.Certificates)
+}
+
+// unbound returns what the caller lacks of what a refresh token is bound to, and why it is refused.
+func (tx *transaction) unbound(g storage.Grant) (parameter, reason string) {
+	switch {
+	case g.RefreshKey != "" && g.RefreshKey != tx.proof.Thumbprint():
+		return dpop.Header, oauth.WrongKey
+	case g.RefreshCertificate != "" && g.RefreshCertificate != mtls.Thumbprint(tx.caller.Certificates):
+		return "refresh_token", oauth.WrongCertificate
+	}
+	return "", ""
 }
 
 // unfit returns why a refresh token is not accepted, besides reuse; "": it is.

@@ -11,7 +11,7 @@ import (
 // client secret, as resource servers without credentials do; the introspected token may be the
 // same. The response is that for the client of the presented token, except that refresh tokens
 // are inactive. A token for resource servers alone may introspect only itself.
-func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
+func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	presented, fault := oauth.AccessToken(r)
 	if fault != nil {
 		e.respond.ResourceError(w, r, fault)
@@ -23,7 +23,7 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 		return
 	}
 	mfa.Refused(r.Context(), mfa.Refusal{Client: t.Client}) // if it is refused
-	proof, fault := e.checkHolder(w, r, presented, t)
+	proof, fault := e.checkHolder(w, r, v, presented, t)
 	if fault != nil {
 		e.respond.ResourceError(w, r, fault)
 		return

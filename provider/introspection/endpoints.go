@@ -4,12 +4,14 @@ import (
 	"net/http"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
+	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
 	"sallyport/provider/token"
 	"sallyport/storage"
@@ -37,15 +39,24 @@ func New(issuer string, s storage.Grants, c *clients.Cache, auth *clientauth.Aut
 		journal: journal, respond: respond, now: now}
 }
 
-// checkHolder refuses an access token that is bound to a key, unless the request proves the key, and
-// a proof for a token that is not bound (RFC 9449 section 7). The proof it returns, if any, still has
-// to be used, once the token is known to be active: the holder of another one must not cause a write.
-func (e *Endpoints) checkHolder(w http.ResponseWriter, r *http.Request, p oauth.Presented, t token.Access) (*dpop.Proof, *oauth.Error) {
-	bound := t.Confirmation
+// checkHolder refuses an access token that is bound to a key or certificate, unless the request proves
+// it, and a proof for a token that is not bound to a key (RFC 9449 section 7, RFC 8705 section 3). The
+// proof it returns, if any, still has to be used, once the token is known to be active: the holder of
+// another one must not cause a write.
+func (e *Endpoints) checkHolder(w http.ResponseWriter, r *http.Request, v mfa.Caller, p oauth.Presented, t token.Access) (*dpop.Proof, *oauth.Error) {
+	var bound token.Confirmation
+	if t.Confirmation != nil {
+		bound = *t.Confirmation
+	}
+	presented := mtls.Thumbprint(v.Certificates)
 	switch {
-	case bound == nil && !p.DPoP:
+	case bound.Certificate != "" && presented == "":
+		return nil, oauth.NewError("invalid_token", "the access token is bound to a certificate: present it").Because(oauth.NoCertificate)
+	case bound.Certificate != "" && bound.Certificate != presented:
+		return nil, oauth.NewError("invalid_token", "the access token is bound to another certificate").Because(oauth.WrongCertificate)
+	case bound.JKT == "" && !p.DPoP:
 		return nil, nil
-	case bound == nil:
+	case bound.JKT == "":
 		return nil, oauth.NewError("invalid_token", "the access token is not bound to a key: send it with the scheme Bearer").Because(oauth.WrongKey)
 	case !p.DPoP:
 		return nil, oauth.NewError("invalid_token", "the access token is bound to a key: send it with the scheme DPoP and a proof").Because(oauth.NoProof)

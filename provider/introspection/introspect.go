@@ -33,7 +33,7 @@ type response struct {
 	AMR       []string          `json:"amr,omitempty"`
 	AuthTime  int64             `json:"auth_time,omitempty"`
 	Roles     []string          `json:"roles,omitzero"`
-	// Confirmation is the key that the token is bound to, which the resource server checks.
+	// Confirmation is what the token is bound to, which the resource server checks.
 	Confirmation *token.Confirmation `json:"cnf,omitempty"`
 }
 
@@ -108,7 +108,7 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 		return response{}, nil
 	}
 	a := g.Authorization
-	return response{Confirmation: token.BoundTo(g.RefreshKey), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
+	return response{Confirmation: token.BoundTo(g.RefreshKey, g.RefreshCertificate), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
 		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.RedeemedAt.Unix(),
 		Session: a.SessionID, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
 }

@@ -13,13 +13,13 @@ import (
 
 // Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). It refuses tokens for
 // resource servers alone: those must not learn who the user is.
-func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
+func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	presented, fault := oauth.AccessToken(r)
 	if fault != nil || presented.Token == "" {
 		e.respond.ResourceError(w, r, fault)
 		return
 	}
-	out, fault := e.userinfo(w, r, presented)
+	out, fault := e.userinfo(w, r, v, presented)
 	if fault != nil {
 		e.respond.ResourceError(w, r, fault)
 		return
@@ -27,7 +27,7 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Calle
 	oauth.WriteJSON(w, http.StatusOK, out)
 }
 
-func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, presented oauth.Presented) (map[string]any, *oauth.Error) {
+func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Caller, presented oauth.Presented) (map[string]any, *oauth.Error) {
 	ctx := r.Context()
 	t, err := e.codec.ReadAccess(presented.Token)
 	if err != nil || t.Grant == "" {
@@ -37,7 +37,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, presented o
 	if !t.ForClient() {
 		return nil, errAudience()
 	}
-	proof, fault := e.checkHolder(w, r, presented, t)
+	proof, fault := e.checkHolder(w, r, v, presented, t)
 	if fault != nil {
 		return nil, fault
 	}

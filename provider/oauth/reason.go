@@ -42,6 +42,10 @@ const (
 	UsedProof    = "used_proof"
 	WrongNonce   = "wrong_nonce" // none, or it is over
 	WrongKey     = "wrong_key"   // the code or token is bound to another key
+
+	NoCertificate      = "no_certificate"      // the client or the token requires one
+	InvalidCertificate = "invalid_certificate" // expired, not valid yet, weak, or of another authority
+	WrongCertificate   = "wrong_certificate"   // of another client, or not the one that the token is bound to
 )
 
 // Reasons returns all of these.
@@ -50,7 +54,7 @@ func Reasons() []string {
 		InvalidAssertion, UsedAssertion, UnavailableKeys,
 		UnknownCode, ExpiredCode, UsedCode, WrongVerifier, WrongRedirect, OtherClient, SignedOut, DisabledUser,
 		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken,
-		NoProof, InvalidProof, UsedProof, WrongNonce, WrongKey}
+		NoProof, InvalidProof, UsedProof, WrongNonce, WrongKey, NoCertificate, InvalidCertificate, WrongCertificate}
 }
 
 // Because returns the error with a reason for the log.

@@ -32,26 +32,30 @@ type Access struct {
 	AMR      []string          `json:"amr,omitempty"`
 	AuthTime int64             `json:"auth_time,omitempty"`
 	Roles    []string          `json:"roles,omitzero"` // of a user; an empty list says: none
-	// Confirmation is the key that the token is bound to; nil: whoever has the token may use it.
+	// Confirmation is the key or certificate that the token is bound to; nil: whoever has the token
+	// may use it.
 	Confirmation *Confirmation `json:"cnf,omitempty"`
 }
 
 // Confirmation is the claim cnf (RFC 7800 section 3).
 type Confirmation struct {
-	JKT string `json:"jkt"` // thumbprint of the key of DPoP proofs (RFC 9449 section 6)
+	JKT         string `json:"jkt,omitempty"`      // thumbprint of the key of DPoP proofs (RFC 9449 section 6)
+	Certificate string `json:"x5t#S256,omitempty"` // thumbprint of the certificate in TLS (RFC 8705 section 3.1)
 }
 
-// BoundTo returns the confirmation for a thumbprint; "": nil.
-func BoundTo(jkt string) *Confirmation {
-	if jkt == "" {
+// BoundTo returns the confirmation for the thumbprints of a key and of a certificate; nil without
+// either.
+func BoundTo(jkt, certificate string) *Confirmation {
+	if jkt == "" && certificate == "" {
 		return nil
 	}
-	return &Confirmation{JKT: jkt}
+	return &Confirmation{JKT: jkt, Certificate: certificate}
 }
 
-// Type returns the type of the token, as token_type names it (RFC 6749 section 7.1).
+// Type returns the type of the token, as token_type names it (RFC 6749 section 7.1). One that is bound
+// to a certificate alone is sent as a bearer token (RFC 8705 section 3).
 func (t Access) Type() string {
-	if t.Confirmation != nil {
+	if t.Confirmation != nil && t.Confirmation.JKT != "" {
 		return "DPoP"
 	}
 	return "Bearer"

@@ -12,9 +12,9 @@ import (
 
 const (
 	grantColumns = `id, client_id, user_id, session_id, auth, code_until, redirect_uri, code_challenge, redeemed_at, offline, refreshable,
-		generation, refresh_jkt, rotated_at, refresh_until, expires_at, created_at, revoked_at, revoke_reason, sweep_at`
+		generation, refresh_jkt, refresh_x5t, rotated_at, refresh_until, expires_at, created_at, revoked_at, revoke_reason, sweep_at`
 	grantHead = `CAST(g.id AS text), g.client_id, CAST(g.user_id AS text), CAST(g.session_id AS text), g.auth, g.code_until, g.redirect_uri,
-		g.code_challenge, g.redeemed_at, g.offline, g.refreshable, g.generation, g.refresh_jkt, g.rotated_at, g.refresh_until,
+		g.code_challenge, g.redeemed_at, g.offline, g.refreshable, g.generation, g.refresh_jkt, g.refresh_x5t, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
 	// endedColumns are of the session, and of the client's setting for offline grants of one that
 	// was ended.
@@ -45,7 +45,7 @@ func (q querier) putGrant(g storage.Grant) error {
 	}
 	in := insertInto("grants (" + grantColumns + ")")
 	in.add(ref(g.ID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a), micro(g.CodeUntil), clean(g.RedirectURI),
-		clean(g.CodeChallenge), micro(g.RedeemedAt), g.Offline, g.Refreshable, g.Generation, clean(g.RefreshKey), micro(g.RotatedAt), micro(g.RefreshUntil),
+		clean(g.CodeChallenge), micro(g.RedeemedAt), g.Offline, g.Refreshable, g.Generation, clean(g.RefreshKey), clean(g.RefreshCertificate), micro(g.RotatedAt), micro(g.RefreshUntil),
 		micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason), max(micro(last.Add(keepGrant)), micro(g.SessionUntil)))
 	return in.run(q, "")
 }
@@ -53,10 +53,10 @@ func (q querier) putGrant(g storage.Grant) error {
 // RedeemCode implements storage.Grants.
 func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
 	return e.burst(ctx, "redeem code", func(q querier) error {
-		err := q.spend(`UPDATE grants SET redeemed_at = ?, redirect_uri = '', offline = ?, refreshable = ?, refresh_jkt = ?,
+		err := q.spend(`UPDATE grants SET redeemed_at = ?, redirect_uri = '', offline = ?, refreshable = ?, refresh_jkt = ?, refresh_x5t = ?,
 			refresh_until = ?, expires_at = ?
 			WHERE id = ? AND redeemed_at = 0 AND code_until > ? AND revoked_at = 0`,
-			micro(r.Now), r.Offline, r.Refreshable, clean(r.RefreshKey), micro(r.RefreshUntil), micro(r.ExpiresAt), ref(r.ID), micro(r.Now))
+			micro(r.Now), r.Offline, r.Refreshable, clean(r.RefreshKey), clean(r.RefreshCertificate), micro(r.RefreshUntil), micro(r.ExpiresAt), ref(r.ID), micro(r.Now))
 		if err != nil {
 			return err
 		}
@@ -100,10 +100,10 @@ func (e *Engine) GrantState(ctx context.Context, id storage.GrantID) (storage.Gr
 // RotateRefresh implements storage.Grants.
 func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
 	return e.burst(ctx, "rotate refresh token", func(q querier) error {
-		err := q.spend(`UPDATE grants SET generation = generation + 1, refresh_jkt = ?, rotated_at = ?, refresh_until = ?
+		err := q.spend(`UPDATE grants SET generation = generation + 1, refresh_jkt = ?, refresh_x5t = ?, rotated_at = ?, refresh_until = ?
 			WHERE id = ? AND generation = ? AND revoked_at = 0 AND refreshable
 			AND (refresh_until = 0 OR refresh_until > ?) AND (expires_at = 0 OR expires_at > ?)`,
-			clean(r.RefreshKey), micro(r.Now), micro(r.Until), ref(r.ID), r.Generation, micro(r.Now), micro(r.Now))
+			clean(r.RefreshKey), clean(r.RefreshCertificate), micro(r.Now), micro(r.Until), ref(r.ID), r.Generation, micro(r.Now), micro(r.Now))
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (e *Engine) UseProof(ctx context.Context, id string, until time.Time) error
 type grantRow struct {
 	id, client, user, session, auth text
 	until, redeemed                 number
-	redirect, challenge, key        text
+	redirect, challenge, key, x5t   text
 	reason                          text
 	offline, refreshable            bool
 	generation, rotated, refresh    number
@@ -188,13 +188,13 @@ type grantRow struct {
 
 func (r *grantRow) dest() []any {
 	return []any{&r.id, &r.client, &r.user, &r.session, &r.auth, &r.until, &r.redirect, &r.challenge, &r.redeemed, &r.offline, &r.refreshable,
-		&r.generation, &r.key, &r.rotated, &r.refresh, &r.expires, &r.created, &r.revoked, &r.reason}
+		&r.generation, &r.key, &r.x5t, &r.rotated, &r.refresh, &r.expires, &r.created, &r.revoked, &r.reason}
 }
 
 func (r *grantRow) record() (storage.Grant, error) {
 	g := storage.Grant{
 		ID: storage.GrantID(r.id), CodeUntil: r.until.time(), RedirectURI: string(r.redirect), CodeChallenge: string(r.challenge),
-		RedeemedAt: r.redeemed.time(), Offline: r.offline, Refreshable: r.refreshable, Generation: int64(r.generation), RefreshKey: string(r.key),
+		RedeemedAt: r.redeemed.time(), Offline: r.offline, Refreshable: r.refreshable, Generation: int64(r.generation), RefreshKey: string(r.key), RefreshCertificate: string(r.x5t),
 		RotatedAt: r.rotated.time(), RefreshUntil: r.refresh.time(), ExpiresAt: r.expires.time(), CreatedAt: r.created.time(),
 		RevokedAt: r.revoked.time(), RevokeReason: string(r.reason),
 	}

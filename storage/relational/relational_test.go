@@ -59,6 +59,7 @@ func openWith(tb testing.TB, dsn string, k *seal.Keyring, o relational.Options) 
 	return e
 }
 
+// Conformance (Logout): Back-Channel Logout 2.5, 2.7: they are posted to all clients of the session, and to no others
 func TestContract(t *testing.T) {
 	for name, address := range engines() {
 		t.Run(name, func(t *testing.T) {

@@ -121,19 +121,20 @@ func usedProofs(w *fixture) {
 		w.ok(err)
 		w.ok(w.s.UseProof(w.ctx, id, until))
 	})
-	w.test("refresh tokens are bound to a key at the redemption, and at a rotation", func(w *fixture) {
+	w.test("refresh tokens are bound to a key and a certificate at the redemption, and at a rotation", func(w *fixture) {
 		c := w.issued(w.addUser(), "")
 		r := w.redemption(c.ID)
-		r.RefreshKey = "first"
+		r.RefreshKey, r.RefreshCertificate = "first", "first certificate"
 		w.ok(w.s.RedeemCode(w.ctx, r))
 		bound := func(want string) {
 			w.Helper()
 			got, err := w.readGrant(c.ID)
 			w.ok(err)
 			same(w, got.Grant.RefreshKey, want)
+			same(w, got.Grant.RefreshCertificate, want+" certificate")
 		}
 		bound("first")
-		w.ok(w.s.RotateRefresh(w.ctx, storage.Rotation{ID: c.ID, RefreshKey: "second", Until: w.now.Add(time.Hour), Now: w.now}))
+		w.ok(w.s.RotateRefresh(w.ctx, storage.Rotation{ID: c.ID, RefreshKey: "second", RefreshCertificate: "second certificate", Until: w.now.Add(time.Hour), Now: w.now}))
 		bound("second")
 	})
 }

@@ -16,17 +16,31 @@ import (
 // notMePath is where notices send users who did not do what they tell of.
 const notMePath = home + "/not-me"
 
-// notMePage is the data of the page. It is the same for everyone: nothing in its address proves
-// who opens it, and a GET changes nothing, as mail scanners open every link.
+// notMePage is the data of the page. It is the same for everyone who is not signed in: nothing in its
+// address proves who opens it, and a GET changes nothing, as mail scanners open every link.
 type notMePage struct {
 	Lead   string // what happened: "entered", "password" or "locked"
 	Action string
 }
 
 func (p *Pages) notMeForm(c *gin.Context) {
+	if c.Query(pressedParam) != "" {
+		p.signedIn(p.showNotMe)(c)
+		return
+	}
 	web.Bind(c) // for the form
+	p.showNotMe(c, ownerCall{caller: web.Caller(c)})
+}
+
+// pressedParam is in the address that the form is sent to, and so in the one to which its user
+// returns from the login: the whole of it, with the second factor, comes before the page is shown
+// again.
+const pressedParam = "pressed"
+
+func (p *Pages) showNotMe(c *gin.Context, call ownerCall) {
 	about := c.Query("about")
-	d := notMePage{Lead: "entered", Action: notMePath}
+	q := url.Values{pressedParam: {"yes"}}
+	d := notMePage{Lead: "entered"}
 	switch {
 	case about == notice.PasswordChanged:
 		d.Lead = "password"
@@ -34,9 +48,10 @@ func (p *Pages) notMeForm(c *gin.Context) {
 		d.Lead = "locked"
 	}
 	if slices.Contains(notice.Templates(), about) {
-		d.Action = join(notMePath, url.Values{"about": {about}})
+		q.Set("about", about)
 	}
-	p.show(c, ownerCall{caller: web.Caller(c)}, http.StatusOK, "account_notme", d, nil)
+	d.Action = join(notMePath, q)
+	p.show(c, call, http.StatusOK, "account_notme", d, nil)
 }
 
 // notMe ends every session, grant and remembered device but this session, which was proven just

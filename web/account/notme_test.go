@@ -46,6 +46,22 @@ func TestThisWasNotMeEndsEverythingElse(t *testing.T) {
 	thief.Must("/login", http.StatusOK)
 }
 
+// The second factor is asked for before the page is shown again, which then says who is signed in: one
+// press more, and not a third.
+func TestThisWasNotMeAsksForBothFactorsAtOnce(t *testing.T) {
+	h := newFixture(t)
+	h.User("ada", totpKey)
+	b := h.browser()
+	b.Get("/account/not-me?about=" + notice.RecoveryUsed)
+	b.Submit("not-me-submit")
+	b.Submit("login-submit", "username", "ada", "password", password)
+	b.Must("/mfa", http.StatusOK)
+	b.Submit("mfa-submit", "passcode", h.Code(totpKey))
+	b.Must("/account/not-me", http.StatusOK, "Signed in as", "ada")
+	b.Submit("not-me-submit")
+	b.Must("/account/password", http.StatusOK)
+}
+
 func TestThisWasNotMeNeedsAFreshProof(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", "")
@@ -55,7 +71,7 @@ func TestThisWasNotMeNeedsAFreshProof(t *testing.T) {
 	h.Wait(16 * time.Minute)
 	b.Get("/account/not-me?about=" + notice.PasswordChanged)
 	b.Submit("not-me-submit")
-	b.Must("/account/not-me", http.StatusForbidden, "Confirm that it is you", "/account/confirm?then=%2faccount%2fnot-me%3fabout%3dpassword_changed")
+	b.Must("/account/not-me", http.StatusForbidden, "Confirm that it is you", "/account/confirm?then=%2faccount%2fnot-me%3fabout%3dpassword_changed%26pressed%3dyes")
 	other.Get("/account")
 	other.Must("/account", http.StatusOK, "Your account")
 }

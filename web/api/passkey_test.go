@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"testing"
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/passkey/passkeytest"
+	"sallyport/storage"
 )
 
 // signed is what a device answers to request options, or to creation options, as a program sends it.
@@ -55,5 +57,54 @@ func TestPasskeysAsJSON(t *testing.T) {
 		other := h.app()
 		other.begin(tc.client)
 		other.call("/verify", "method", "passkey", "usage", "first", "response", r).refused(422, "invalid_credentials")
+	}
+}
+
+// list is what differs by name: the list of passkeys, real or invented, the challenge, and the
+// invented factors.
+var list = regexp.MustCompile(`"allowCredentials":\[.*?\],"challenge":"[^"]*"|"options":\[.*?\],"request_id"`)
+
+// Options of passkeys for a name have the same form and cost the same for a user who has one, for one
+// who has none, for a disabled one and for nobody.
+func TestOptionsForANameCostTheSame(t *testing.T) {
+	h := newFixtureWith(t, mfatest.Options{Passkeys: "op.example"})
+	h.User("ada", "")
+	h.User("bare", "")
+	gone, off := h.User("gone", ""), storage.UserDisabled
+	h.OK(h.Store.UpdateUser(t.Context(), storage.UserChange{ID: gone, Status: &off, Now: h.Now()}))
+	d := passkeytest.New("op.example", issuer)
+	a := h.app()
+	a.begin("vault")
+	a.call("/password", "identifier", "ada", "password", password).at("enroll")
+	begun := a.call("/enroll", "method", "passkey").body["enrollment"].(map[string]any)
+	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "response", signed(t, d.Create, begun["options"])).at("recovery")
+
+	type step struct {
+		shape               string
+		statements, commits int64
+	}
+	walk := func(name string) []step {
+		a := h.app()
+		a.begin("vault")
+		var out []step
+		for _, call := range []func() reply{
+			func() reply { return a.call("/identify", "identifier", name) },
+			func() reply { return a.call("/initiate", "identifier", name, "method", "passkey", "usage", "first") },
+			func() reply { return a.call("/initiate", "identifier", name, "method", "passkey", "usage", "first") },
+		} {
+			before := h.Store.Stats()
+			r := call()
+			after := h.Store.Stats()
+			out = append(out, step{list.ReplaceAllString(shape(r), ""), after.Statements - before.Statements, after.Commits - before.Commits})
+		}
+		return out
+	}
+	want := walk("ada")
+	for _, name := range []string{"bare", "gone", "nobody"} {
+		for i, got := range walk(name) {
+			if got != want[i] {
+				t.Errorf("step %d of %s:\n%+v, want\n%+v", i, name, got, want[i])
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -198,7 +199,7 @@ func TestAHandlerLearnsWhichBackendCalls(t *testing.T) {
 	}
 	got := h.called[0]
 	want := mfa.Caller{Address: "192.0.2.7", UserAgent: "backend/1.0", CorrelationID: w.Header().Get(web.CorrelationHeader), Actor: "client", APIKey: k.ID}
-	if got.Caller != want || got.Key.App != "Shop" {
+	if !reflect.DeepEqual(got.Caller, want) || got.Key.App != "Shop" {
 		t.Errorf("caller = %+v with the app %q, want %+v", got.Caller, got.Key.App, want)
 	}
 }

@@ -9,6 +9,8 @@ import (
 )
 
 // OpenID Connect Front-Channel Logout 1.0.
+//
+// Conformance (Logout): Front-Channel Logout 2, 3: frames with `iss` and `sid` for all clients of the session, then the redirect
 func TestFrontchannelLogout(t *testing.T) {
 	h := newFixture(t)
 	h.client(func(c *storage.Client) {

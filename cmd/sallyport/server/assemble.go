@@ -99,10 +99,14 @@ func (s *Server) assemble(p Options) error {
 	if err != nil {
 		return err
 	}
+	certificates, err := s.mutualTLS(c.MTLS)
+	if err != nil {
+		return err
+	}
 	s.Provider, err = provider.New(s.Store, s.Keyring, s.Verifier, s.Sessions, s.Journal, p.Now, p.Random, provider.Options{
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
-		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, Logger: p.Log, Admit: s.Budgets.Admit,
+		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, MTLS: certificates, Logger: p.Log, Admit: s.Budgets.Admit,
 		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer, SignUp: s.signUp(c),
 	})
 	if err != nil {
@@ -142,7 +146,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 		return err
 	}
 	s.Handler, err = web.New(web.Options{
-		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), Country: countries.Of, ErrorPage: pages.Refusal, Span: span,
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, ClientCertificate: web.CertificateHeader{Name: c.MTLS.ProxyHeader, Format: c.MTLS.ProxyFormat}, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), Country: countries.Of, ErrorPage: pages.Refusal, Span: span,
 		Timeout: requestTimeout + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
 	}, p.Random, p.Now, surfaces...)
 	if err != nil {

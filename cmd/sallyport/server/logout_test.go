@@ -151,6 +151,8 @@ func (e *end) other() mfa.Owner {
 }
 
 // Every way in which people, administrators and programs end sessions.
+//
+// Conformance (Logout): Back-Channel Logout 2.5, 2.7: they are posted to all clients of the session, and to no others
 func TestClientsAreToldHoweverASessionEnds(t *testing.T) {
 	admin := mfa.Caller{Actor: "admin"}
 	ways := []struct {

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// parts are those of docs/conformance.md, by their names in the comments of tests, with the standards
+// they are about.
+var parts = [][2]string{
+	{"Request objects", "RFC 9101, OpenID Connect Core section 6"},
+	{"Pushed authorization requests", "RFC 9126"},
+	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
+	{"Certificates of clients", "RFC 8705"},
+	{"DPoP", "RFC 9449"},
+	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
+}
+
+// conformance is a requirement as the comment of a test says it: "// Conformance (PART): SECTIONS: TEXT".
+// Tests with the same one share a row.
+type conformance struct {
+	part, sections, text string
+	tests                []string
+}
+
+var conforms = regexp.MustCompile(`^// Conformance \(([^()]+)\): ((?:[^:]|:\S)+): (\S.*)$`)
+
+// conformanceOf returns docs/conformance.md as the comments of the tests below a folder say it.
+func conformanceOf(root string) (string, error) {
+	var rows []*conformance
+	var faults []error
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		found, err := conformanceIn(root, path)
+		for _, r := range found {
+			i := slices.IndexFunc(rows, func(o *conformance) bool { return o.part == r.part && o.sections == r.sections && o.text == r.text })
+			if i < 0 {
+				rows = append(rows, r)
+			} else {
+				rows[i].tests = append(rows[i].tests, r.tests...)
+			}
+		}
+		faults = append(faults, err)
+		return nil
+	})
+	text, missing := written(rows)
+	return text, errors.Join(append(faults, err, missing)...)
+}
+
+// conformanceIn reads the comments of the tests in a file.
+func conformanceIn(root, path string) (out []*conformance, err error) {
+	source, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(source), "\n// Conformance") {
+		return nil, err
+	}
+	file, err := parser.ParseFile(gotoken.NewFileSet(), path, source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	in, err := filepath.Rel(root, filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Doc == nil || !strings.HasPrefix(f.Name.Name, "Test") {
+			continue
+		}
+		test := "`" + f.Name.Name + "`"
+		if in != "provider" {
+			test += " (" + filepath.ToSlash(in) + ")"
+		}
+		for _, c := range f.Doc.List {
+			if m := conforms.FindStringSubmatch(c.Text); m != nil {
+				out = append(out, &conformance{m[1], m[2], m[3], []string{test}})
+			}
+		}
+	}
+	if n := strings.Count(string(source), "\n// Conformance"); n != len(out) {
+		err = fmt.Errorf("%s: %d of %d comments about conformance are in the form \"// Conformance (PART): SECTIONS: TEXT\", above a test", path, len(out), n)
+	}
+	return out, err
+}
+
+// written writes the rows in the order of sections.
+func written(rows []*conformance) (string, error) {
+	var b strings.Builder
+	var faults []error
+	for _, r := range rows {
+		if !slices.ContainsFunc(parts, func(p [2]string) bool { return p[0] == r.part }) {
+			faults = append(faults, fmt.Errorf("%s: there is no part %q", r.tests[0], r.part))
+		}
+	}
+	for _, p := range parts {
+		of := slices.DeleteFunc(slices.Clone(rows), func(r *conformance) bool { return r.part != p[0] })
+		if len(of) == 0 {
+			faults = append(faults, fmt.Errorf("no test is about %q", p[0]))
+		}
+		slices.SortStableFunc(of, func(a, b *conformance) int {
+			return cmp.Or(slices.Compare(numbers(a.sections), numbers(b.sections)), strings.Compare(a.sections, b.sections), strings.Compare(a.text, b.text))
+		})
+		fmt.Fprintf(&b, "\n## %s (%s)\n\n| requirement | section | tests |\n|---|---|---|\n", p[0], p[1])
+		for _, r := range of {
+			slices.Sort(r.tests)
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", r.text, r.sections, strings.Join(r.tests, ", "))
+		}
+	}
+	return b.String(), errors.Join(faults...)
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// numbers returns the numbers in a text, so that section 10 follows section 9.
+func numbers(text string) []int {
+	var out []int
+	for _, n := range digits.FindAllString(text, -1) {
+		i, err := strconv.Atoi(n)
+		if err == nil {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func TestCommentsAboutConformanceAreRead(t *testing.T) {
+	all := ""
+	for _, p := range parts {
+		all += "// Conformance (" + p[0] + "): RFC 9 10: `it` is: so\n"
+	}
+	for name, tc := range map[string]struct{ text, want string }{
+		"all parts":            {all + "func TestA() {}\n// Conformance (DPoP): RFC 9 2: first\nfunc TestB() {}\n// Conformance (DPoP): RFC 9 10: `it` is: so\nfunc TestC() {}\n", ""},
+		"a part that is not":   {all + "// Conformance (Nothing): RFC 1 1: a\nfunc TestA() {}\n", `no part "Nothing"`},
+		"no test":              {all + "func helper() {}\n", "0 of 6 comments"},
+		"no sections":          {all + "// Conformance (DPoP): text\nfunc TestA() {}\n", "6 of 7 comments"},
+		"above nothing":        {all + "func TestA() {}\n// Conformance (DPoP): RFC 1 1: a\n\nvar x int\n", "6 of 7 comments"},
+		"a part without tests": {"// Conformance (DPoP): RFC 1 1: a\nfunc TestA() {}\n", `no test is about "Request objects"`},
+	} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, "web"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "web", "x_test.go"), []byte("package x\n\n"+tc.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text, err := conformanceOf(root)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		const want = "| first | RFC 9 2 | `TestB` (web) |\n| `it` is: so | RFC 9 10 | `TestA` (web), `TestC` (web) |\n"
+		if tc.want == "" && !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s in it", name, text, want)
+		}
+	}
+}

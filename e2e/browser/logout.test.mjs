@@ -1,0 +1,149 @@
+// A sign-out that reaches applications: logout tokens, verified by jose as published, and frames in
+// Chromium (OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0).
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import * as openid from 'openid-client';
+import { accessible, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { Person } from './person.mjs';
+
+const users = [...stage.users.plain];
+const { told, framed } = stage.clients;
+const keys = createRemoteJWKSet(new URL(`${stage.issuer}/jwks.json`));
+
+// The applications: posts are logout tokens, /frame is what the browser loads.
+const posted = [];
+const frames = [];
+let [held, status, waiting] = [false, 200, undefined];
+const server = createServer(async (call, answer) => {
+  const url = new URL(call.url, stage.pages);
+  if (call.method === 'POST') {
+    let body = '';
+    for await (const part of call) body += part;
+    posted.push({ path: url.pathname, token: new URLSearchParams(body).get('logout_token') });
+    answer.writeHead(status).end();
+    waiting?.();
+    return;
+  }
+  if (url.pathname === '/frame') {
+    frames.push({ url, destination: call.headers['sec-fetch-dest'], referrer: call.headers.referer });
+    if (held) return;
+  }
+  answer.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<!doctype html><html lang="en"><title>An application</title><link rel="icon" href="data:,">');
+});
+
+before(() => new Promise((up) => {
+  const { hostname, port } = new URL(stage.pages);
+  server.listen(Number(port), hostname, up);
+}));
+after(async () => {
+  await closeBrowser();
+  server.close();
+  server.closeAllConnections();
+});
+
+// tokens waits for so many logout tokens more, and returns what jose reads in them, by client.
+async function tokens(n) {
+  while (posted.length < n) await new Promise((go) => { waiting = go; });
+  const out = {};
+  for (const { path, token } of posted.splice(0, n)) {
+    const { payload, protectedHeader } = await jwtVerify(token, keys, {
+      issuer: stage.issuer, audience: path.slice('/heard/'.length), typ: 'logout+jwt', maxTokenAge: '2 minutes', requiredClaims: ['jti', 'iat', 'exp', 'sub', 'events'],
+    });
+    assert.deepEqual(payload.events, { 'http://schemas.openid.net/event/backchannel-logout': {} });
+    assert.ok(!('nonce' in payload));
+    assert.ok(payload.exp - payload.iat <= 120);
+    out[payload.aud] = { alg: protectedHeader.alg, sub: payload.sub, sid: payload.sid, jti: payload.jti };
+  }
+  return out;
+}
+
+// identity redeems the code that arrived, and returns the ID token and its claims.
+async function identity(client, arrived, verifier) {
+  const config = await openid.discovery(new URL(stage.issuer), client.id, client === framed ? { id_token_signed_response_alg: 'ES256' } : {}, openid.None(), {
+    execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks],
+  });
+  const got = await openid.authorizationCodeGrant(config, new URL(arrived), {
+    pkceCodeVerifier: verifier, expectedState: 'state-of-the-browser-test', expectedNonce: 'nonce-of-the-browser-test', idTokenExpected: true,
+  });
+  return { token: got.id_token, claims: got.claims() };
+}
+
+// opened signs a page in at both applications, and returns their identities.
+async function opened(page) {
+  const begun = authorizeURL(told);
+  await page.goto(begun.url);
+  await signIn(page, users.shift());
+  await page.waitForURL((url) => url.href.startsWith(`${told.redirect}?`));
+  const first = await identity(told, page.url(), begun.verifier);
+  await page.goto(authorizeURL(framed).url);
+  await page.waitForURL((url) => url.href.startsWith(`${framed.redirect}?`));
+  return [first, await identity(framed, page.url(), begun.verifier)];
+}
+
+const end = (token) => `${stage.issuer}/logout?${new URLSearchParams({ id_token_hint: token, post_logout_redirect_uri: `${told.redirect}/bye`, state: 'a&b' })}`;
+const bye = (url) => url.href === `${told.redirect}/bye?state=a%26b`;
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a sign-out reaches every application: scripts ${javaScriptEnabled}`, { timeout: 60000 }, () => visit({ javaScriptEnabled }, async (page) => {
+    const [first, second] = await opened(page);
+    assert.equal(second.claims.sid, first.claims.sid);
+    await page.goto(end(first.token), { waitUntil: 'commit' });
+    await page.waitForURL(bye, { waitUntil: 'commit' });
+    const [frame, ...more] = frames.splice(0);
+    assert.deepEqual(more, []);
+    assert.deepEqual([frame.destination, frame.referrer, Object.fromEntries(frame.url.searchParams)],
+      ['iframe', undefined, { tenant: 'a', iss: stage.issuer, sid: first.claims.sid }]);
+    const heard = await tokens(2);
+    for (const [client, alg] of [['told', 'RS256'], ['framed', 'ES256']]) {
+      assert.deepEqual([heard[client].alg, heard[client].sub, heard[client].sid], [alg, first.claims.sub, first.claims.sid]);
+    }
+    await page.goto(authorizeURL(told, { prompt: 'none' }).url);
+    assert.equal(new URL(page.url()).searchParams.get('error'), 'login_required');
+  }));
+}
+
+for (const [name, options] of [['a desktop', {}], ['a phone, dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'de-DE' }]]) {
+  test(`the page of frames is one that people can read: ${name}`, { timeout: 60000 }, () => visit(options, async (page) => {
+    const [first] = await opened(page);
+    await page.route('**/signing-out.js', (r) => r.abort()); // so that it stays
+    await page.goto(end(first.token));
+    await accessible(page);
+    await fits(page);
+    if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${options.locale ?? 'en'}.png` });
+    assert.equal(await page.locator('iframe').isVisible(), false);
+    await page.focus('#onward');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(bye);
+    frames.splice(0);
+    await tokens(2);
+  }));
+}
+
+test('an application that does not load is not waited for', { timeout: 60000 }, () => visit({}, async (page) => {
+  const [first] = await opened(page);
+  held = true;
+  await page.clock.install();
+  await page.goto(end(first.token), { waitUntil: 'commit' });
+  await page.locator('#onward').waitFor();
+  await page.clock.runFor(5000);
+  await page.waitForURL(bye, { waitUntil: 'commit' });
+  held = false;
+  frames.splice(0);
+  await tokens(2);
+}));
+
+test('an application that is down is told later, under the same jti', { timeout: 60000 }, async () => {
+  const person = new Person();
+  const begun = authorizeURL(told);
+  const arrived = await person.signIn(begun.url, users.shift());
+  const { token, claims } = await identity(told, arrived.href, begun.verifier);
+  status = 503;
+  assert.ok(bye(await person.open(end(token))));
+  const first = await tokens(1);
+  status = 204;
+  const again = await tokens(1); // five seconds later
+  assert.deepEqual(again, first);
+  assert.equal(again.told.sid, claims.sid);
+});

@@ -1,0 +1,19 @@
+package e2e
+
+import "testing"
+
+// TestLogoutReachesApplications runs browser/logout.test.mjs, with applications on loopback.
+//
+// Conformance (Logout): Back-Channel Logout 2.4, 2.6: an independent library verifies the tokens of a browser's sign-out
+// Conformance (Logout): Front-Channel Logout 2, 3: a browser loads the frames, with scripts or without, and goes on
+func TestLogoutReachesApplications(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			s := setStage(t, engine)
+			s.env = append(s.env, "SALLYPORT_FETCH_ALLOWED_NETWORKS=127.0.0.0/8")
+			s.serve(t)
+			runBrowser(t, s, "logout.test.mjs", 0, 6)
+		})
+	}
+}
