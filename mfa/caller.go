@@ -15,6 +15,7 @@ const ActorClient = "client"
 // trail.
 type Caller struct {
 	Browser       string // value of the binding cookie; "": none
+	Session       string // value of the session cookie; "": none
 	Device        string // value of the device cookie; "": none
 	Remembered    string // value of the cookie of remembered devices; "": none
 	Familiar      string // value of the familiar cookie; "": none

@@ -26,7 +26,8 @@ type Logout struct {
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
-// signed-in user it requires confirmation (section 6). If no user is signed in, it ends the
+// signed-in user it requires confirmation (section 6). A session that has expired ends as others do: its
+// applications and their tokens go on until then. If no user is signed in, it ends the
 // logins in progress of the token's user in this browser, and no others, because any page can have
 // an ID token of its own user; without a token it asks if there are any, and else does nothing. A redirect requires a client, by
 // a hint or client_id, and a URI that it registered (rule O-15).
@@ -69,6 +70,13 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
+	lapsed := false
+	if s == nil {
+		if s, err = p.sessions.Lapsed(ctx, v); err != nil {
+			return Logout{}, err
+		}
+		lapsed = s != nil
+	}
 	if !confirmed && s != nil && !matchesSession(hint, s) {
 		out.Confirm = true
 		return out, nil
@@ -80,7 +88,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	}
 	// A login in progress could be finished by the next user of this browser.
 	whose := storage.UserID("")
-	if s == nil && !confirmed {
+	if (s == nil || lapsed) && !confirmed {
 		whose = hint.Subject
 	}
 	if err := p.sessions.EndLogins(ctx, v, whose); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -161,5 +162,77 @@ func TestEndSession(t *testing.T) {
 	}
 	if h.events(mfa.EventLogout) == 0 {
 		t.Error("no event of a logout")
+	}
+}
+
+// A session that nobody used for a while signs nobody in, but its applications and their tokens go on
+// until it is ended.
+func TestAnExpiredSessionIsEnded(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp", func(c *storage.Client) {
+		c.BackchannelLogoutURI, c.FrontchannelLogoutURI = "https://rp.example/out", "https://rp.example/frame"
+	})
+	h.user("ada", "")
+	h.user("mallory", "")
+	code, theirs := h.signIn(params("rp"), "mallory")
+	foreign := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
+	h.ok(h.sessions.End(h.ctx, theirs, h.visit))
+	told := func() int {
+		list, err := h.engine.LeaseMessages(h.ctx, storage.Lease{Kind: storage.BackchannelLogout, Now: h.now(), For: 100 * time.Hour, Limit: 10})
+		h.ok(err)
+		return len(list)
+	}
+	told()
+	for _, tc := range []struct {
+		name      string
+		age       time.Duration
+		hint      func(own string) string
+		token     func(token string) string
+		confirmed bool
+		want      Logout
+		ended     bool
+	}{
+		{"idle, with its hint", time.Hour, own, own, false, Logout{Ended: true}, true},
+		{"after its last moment", 13 * time.Hour, own, own, false, Logout{Ended: true}, true},
+		{"confirmed", time.Hour, none, own, true, Logout{Ended: true}, true},
+		{"without a hint", time.Hour, none, own, false, Logout{Confirm: true}, false},
+		{"with another user's hint", time.Hour, func(string) string { return foreign }, own, false, Logout{Confirm: true}, false},
+		{"with its hint in another browser", time.Hour, own, none, false, Logout{Ended: true}, false},
+		{"with its hint and a forged cookie", time.Hour, own, func(token string) string { return token[:63] + "_" }, false, Logout{Ended: true}, false},
+	} {
+		h.t = t
+		code, s := h.signIn(params("rp"), "ada")
+		hint := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
+		v := h.visit
+		v.Session = tc.token(h.sessions.Token(s.Session))
+		h.wait(tc.age)
+		got, err := h.p.EndSession(h.ctx, Params{Query: formOf("id_token_hint", tc.hint(hint))}, v, nil, tc.confirmed)
+		h.ok(err)
+		messages := map[bool]int{true: 1}[tc.ended]
+		if got.Confirm != tc.want.Confirm || got.Ended != tc.want.Ended || len(got.Frontchannel) != messages || told() != messages {
+			t.Errorf("%s: %+v, want %+v and %d messages", tc.name, got, tc.want, messages)
+		}
+	}
+}
+
+func own(text string) string { return text }
+func none(string) string     { return "" }
+
+// The cookie of an expired session is replaced by the next login.
+func TestALoginEndsTheExpiredSessionOfAnotherUser(t *testing.T) {
+	for name, want := range map[string]int{"ada": 0, "mallory": 1} {
+		h := newFixture(t)
+		h.client("rp", func(c *storage.Client) { c.BackchannelLogoutURI = "https://rp.example/out" })
+		h.user("ada", "")
+		h.user("mallory", "")
+		_, s := h.signIn(params("rp"), "ada")
+		h.visit.Session = h.sessions.Token(s.Session)
+		h.wait(time.Hour)
+		_, next := h.signIn(params("rp"), name)
+		list, err := h.engine.LeaseMessages(h.ctx, storage.Lease{Kind: storage.BackchannelLogout, Now: h.now(), For: time.Hour, Limit: 10})
+		h.ok(err)
+		if len(list) != want || next.Session.ID == s.Session.ID || want == 1 && list[0].Data[storage.LogoutSession] != string(s.Session.ID) {
+			t.Errorf("%s signs in: clients were told %+v, want %d messages", name, list, want)
+		}
 	}
 }

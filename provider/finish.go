@@ -62,6 +62,16 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	r, stored := st.request, st.Request
 	f := storage.Finish{Now: p.now(), Parent: stored.Parent}
 	session, isNew, ends := p.sessions.ForLogin(s, stored, stored.Subject, st.Verdict.Factors, v)
+	if isNew && ends == "" {
+		// The cookie of an expired session is about to be replaced.
+		before, err := p.sessions.Lapsed(ctx, v)
+		if err != nil {
+			return f, Finished{}, err
+		}
+		if before != nil && before.Session.UserID != stored.Subject {
+			ends = before.Session.ID
+		}
+	}
 	if isNew || session.Generation != s.Session.Generation {
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}

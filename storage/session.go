@@ -27,7 +27,8 @@ type Session struct {
 
 // Sessions stores sessions.
 type Sessions interface {
-	// Session returns a valid session (neither ended nor expired) with its account. One statement.
+	// Session returns a valid session (neither ended nor expired) with its account. If now is zero, it
+	// may have expired. One statement.
 	Session(ctx context.Context, id SessionID, now time.Time) (Session, Account, error)
 	// CreateSession adds a session outside an authorization request.
 	CreateSession(ctx context.Context, s Session, events []Event) error

@@ -23,6 +23,7 @@ func Caller(c *gin.Context) mfa.Caller {
 		}
 		k.caller = &mfa.Caller{
 			Country:       country,
+			Session:       Cookie(c, SessionCookie),
 			Device:        Cookie(c, DeviceCookie),
 			Familiar:      Cookie(c, FamiliarCookie),
 			Remembered:    Cookie(c, RememberedCookie),

@@ -64,7 +64,7 @@ func New(store Store, keyring *seal.Keyring, journal *audit.Journal, now func() 
 }
 
 // Load returns the session of a token. It returns nil without an error if the token is
-// malformed or of an older generation, the session has ended or the user may not sign in.
+// malformed or of an older generation, the session has ended or expired or the user may not sign in.
 func (s *Registry) Load(ctx context.Context, token string) (*SignedIn, error) {
 	raw, generation, ok := s.keyring.OpenToken(tokenUse, token)
 	if !ok {
@@ -93,6 +93,23 @@ func (s *Registry) live(ctx context.Context, id storage.SessionID, accept func(s
 	}
 	s.markSeen(session, now)
 	return &SignedIn{Session: session, Account: account}, nil
+}
+
+// Lapsed returns the session of the caller's cookie even if it has expired, so that it can be ended; it
+// signs nobody in. It returns nil without an error where Load does for another reason.
+func (s *Registry) Lapsed(ctx context.Context, v mfa.Caller) (*SignedIn, error) {
+	raw, generation, ok := s.keyring.OpenToken(tokenUse, v.Session)
+	if !ok || v.Browser == "" {
+		return nil, nil
+	}
+	x, account, err := s.store.Session(ctx, storage.FromBytes[storage.SessionID](raw), time.Time{})
+	if errors.Is(err, storage.ErrNotFound) || err == nil && x.Generation != int64(generation) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	return &SignedIn{Session: x, Account: account}, nil
 }
 
 // Token returns the token of a session and its generation: 64 letters and digits.

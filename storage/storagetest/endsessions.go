@@ -68,6 +68,12 @@ func otherGrants(w *fixture) {
 		over.ExpiresAt = w.now
 		w.ok(w.s.CreateSession(w.ctx, over, nil))
 		w.ok(w.s.EndSession(w.ctx, out.ID, false, w.now, nil))
+		for id, want := range map[storage.SessionID]error{over.ID: nil, out.ID: storage.ErrNotFound} {
+			_, _, err := w.s.Session(w.ctx, id, w.now)
+			w.is(err, storage.ErrNotFound)
+			_, _, err = w.s.Session(w.ctx, id, time.Time{})
+			w.is(err, want)
+		}
 		own, ownOffline, ownCode := w.granted(p, kept.ID, false), w.granted(p, kept.ID, true), w.issued(p, kept.ID)
 		dead := map[string]storage.GrantID{"online": w.granted(p, other.ID, false), "offline": w.granted(p, other.ID, true),
 			"offline, signed out": w.granted(p, out.ID, true), "offline, expired": w.granted(p, over.ID, true), "of no session": w.granted(p, "", true)}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/storage"
 )
@@ -53,6 +54,13 @@ func TestFrontchannelLogout(t *testing.T) {
 	if b.Left != "com.example.app:/bye" {
 		t.Errorf("left to %q", b.Left)
 	}
+
+	b, hint = signIn()
+	h.Wait(13 * time.Hour) // the session has expired
+	b.Get("/logout?" + url.Values{"id_token_hint": {hint}}.Encode())
+	b.Must("/logout", 200, "Signing you out", "<iframe")
+	b.Get("/logout?" + url.Values{"id_token_hint": {hint}}.Encode())
+	b.Must("/logged-out", 200)
 
 	b, _ = signIn()
 	b.Get("/logout")
