@@ -270,7 +270,7 @@ func TestASilentReceiverHoldsUpNoOther(t *testing.T) {
 	ctx, leave = given()
 	go func() { first <- outcome(s.Send(ctx, outgoing(list[1]))) }()
 	<-asked
-	if got := outcome(s.Send(h.ctx, outgoing(list[1]))); got != "retry the server of the client does not respond" {
+	if got := outcome(s.Send(h.ctx, outgoing(list[1]))); got != "retry the server of the client responds slowly or not at all" {
 		t.Errorf("a message beside the one that asks: %s", got)
 	}
 	if got := outcome(other.sender(h, "127.0.0.0/8").Send(h.ctx, outgoing(list[0]))); got != "<nil>" {
@@ -283,6 +283,54 @@ func TestASilentReceiverHoldsUpNoOther(t *testing.T) {
 		if got := outcome(s.Send(h.ctx, outgoing(list[1]))); got != "<nil>" {
 			t.Errorf("once it responds again: %s", got)
 		}
+	}
+}
+
+// Nor does one that responds, but slowly.
+func TestASlowReceiverHoldsUpNoOther(t *testing.T) {
+	h := newFixture(t)
+	r := newReceiver(t)
+	h.user("ada", "")
+	h.client("slow", told(r.URL))
+	m := h.signedOut("slow")[0]
+	s := r.sender(h, "127.0.0.0/8")
+	send := func(want string) {
+		t.Helper()
+		if got := outcome(s.Send(h.ctx, outgoing(m))); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	r.respond = func(http.ResponseWriter, *http.Request) { h.wait(1100 * time.Millisecond) }
+	send("<nil>")
+	asked, answer, done := make(chan struct{}, 9), make(chan struct{}), make(chan struct{})
+	r.respond = func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-answer
+	}
+	go func() {
+		send("<nil>")
+		close(done)
+	}()
+	<-asked
+	send("retry the server of the client responds slowly or not at all")
+	close(answer)
+	<-done
+	r.respond = func(http.ResponseWriter, *http.Request) {
+		r.respond = func(http.ResponseWriter, *http.Request) {}
+		send("<nil>") // beside the one that asks: the last one was quick
+	}
+	send("<nil>")
+
+	// One that has sent its status has decided, whatever becomes of the rest.
+	r.respond = func(w http.ResponseWriter, in *http.Request) {
+		_, _ = w.Write([]byte("."))
+		http.NewResponseController(w).Flush() //nolint:errcheck // the caller has gone
+		<-in.Context().Done()
+	}
+	ctx, stop := context.WithTimeout(h.ctx, 4*time.Second)
+	defer stop()
+	if got := outcome(s.Send(ctx, outgoing(m))); got != "<nil>" || ctx.Err() != nil {
+		t.Errorf("with a body that does not end: %s, %v", got, ctx.Err())
 	}
 }
 

@@ -27,8 +27,11 @@ type Sender struct {
 	now     func() time.Time
 
 	mu     sync.Mutex
-	silent map[string]*bool // origins that did not respond last time, and whether one is being asked
+	silent map[string]*bool // origins that were slow or silent last time, and whether one is being asked
 }
+
+// quick is how long a receiver may take. Those that take longer get one message at a time.
+const quick = time.Second
 
 // New returns a Sender.
 func New(c *clients.Cache, codec *token.Codec, f *fetch.Fetcher, now func() time.Time) *Sender {
@@ -56,10 +59,11 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 	}
 	leave, free := s.enter(origin.Of(c.BackchannelLogoutURI))
 	if !free {
-		return &delivery.Retry{Reason: "the server of the client does not respond"}
+		return &delivery.Retry{Reason: "the server of the client responds slowly or not at all"}
 	}
+	start := s.now()
 	response, err := s.fetcher.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {text}})
-	leave(err == nil)
+	leave(err == nil && s.now().Sub(start) <= quick)
 	switch {
 	case errors.Is(err, fetch.ErrForbidden):
 		return &delivery.Retry{Reason: fetch.ErrForbidden.Error()} // settings may change
@@ -83,9 +87,9 @@ func (s *Sender) judge(r fetch.Response) error {
 	return &delivery.Retry{Reason: text, After: delivery.RetryAfter(r.RetryAfter, s.now())}
 }
 
-// enter reports whether a message may be sent to an origin now: to one that did not respond, one at
-// a time, so that it does not hold up the messages to others. leave is told whether it responded.
-func (s *Sender) enter(to string) (leave func(responded bool), free bool) {
+// enter reports whether a message may be sent to an origin now: to one that was slow or silent, one
+// at a time, so that it does not hold up the messages to others. leave is told whether it was quick.
+func (s *Sender) enter(to string) (leave func(quick bool), free bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	asked, silent := s.silent[to]
@@ -95,10 +99,10 @@ func (s *Sender) enter(to string) (leave func(responded bool), free bool) {
 	if silent {
 		*asked = true
 	}
-	return func(responded bool) {
+	return func(quick bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if responded {
+		if quick {
 			delete(s.silent, to)
 		} else {
 			s.silent[to] = new(bool)

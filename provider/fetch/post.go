@@ -15,6 +15,9 @@ import (
 const (
 	// postTimeout bounds a post. Nobody waits for it.
 	postTimeout = 5 * time.Second
+	// restTimeout is how long the rest of a response may take after its status. A receiver that sends
+	// it byte by byte would hold up the messages to others.
+	restTimeout = 100 * time.Millisecond
 	// responseMost is how much of a response is read, for the connection to be used again.
 	responseMost = 16 << 10
 )
@@ -50,6 +53,7 @@ func (f *Fetcher) Post(ctx context.Context, to string, form url.Values) (Respons
 	}
 	defer response.Body.Close()
 	// The status has been sent, so the receiver has decided, whatever becomes of the rest.
+	defer time.AfterFunc(restTimeout, cancel).Stop()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, responseMost))
 	return Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After")}, nil
 }
