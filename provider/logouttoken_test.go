@@ -80,7 +80,7 @@ func (h *fixture) enters(id storage.ClientID, s *session.SignedIn) {
 }
 
 func outgoing(m storage.Message) delivery.Outgoing {
-	return delivery.Outgoing{ID: m.ID, Kind: m.Kind, Recipient: m.Recipient, Template: m.Template, Data: m.Data}
+	return delivery.Outgoing{ID: m.ID, CreatedAt: m.CreatedAt, Kind: m.Kind, Recipient: m.Recipient, Template: m.Template, Data: m.Data}
 }
 
 func told(uri string) func(*storage.Client) {
@@ -115,7 +115,7 @@ func TestLogoutTokens(t *testing.T) {
 		iat, _ := claims["iat"].(float64)
 		exp, _ := claims["exp"].(float64)
 		if claims["iss"] != issuer || claims["aud"] != m.Recipient || claims["jti"] != string(m.ID) || claims["sub"] != m.Data["user"] || claims["sid"] != m.Data["session"] ||
-			int64(iat) != h.now().Unix() || exp-iat != 120 || len(claims) != 8 {
+			int64(iat) != h.now().Unix() || exp-iat != 120 || claims["toe"] != float64(m.CreatedAt.Unix()) || len(claims) != 9 {
 			t.Errorf("the claims are %v", claims)
 		}
 		if got := fmt.Sprint(claims["events"]); got != "map[http://schemas.openid.net/event/backchannel-logout:map[]]" {
@@ -129,8 +129,8 @@ func TestLogoutTokens(t *testing.T) {
 	h.ok(s.Send(h.ctx, outgoing(list[0])))
 	first, _ := h.readJWT(r.tokens[0])
 	again, _ := h.readJWT(r.tokens[2])
-	if first["jti"] != again["jti"] || first["exp"] == again["exp"] {
-		t.Errorf("sent again: %v, after %v; want the same jti, and another end", again, first)
+	if first["jti"] != again["jti"] || first["toe"] != again["toe"] || first["exp"] == again["exp"] {
+		t.Errorf("sent again: %v, after %v; want the same jti and toe, and another end", again, first)
 	}
 
 	// It is not an ID token, nor an access token.

@@ -58,7 +58,7 @@ func (w *Worker) send(ctx context.Context, sender Sender, m storage.Message) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
-	return sender.Send(ctx, Outgoing{ID: m.ID, Kind: m.Kind, Recipient: m.Recipient, Locale: m.Locale, Template: m.Template,
+	return sender.Send(ctx, Outgoing{ID: m.ID, CreatedAt: m.CreatedAt, Kind: m.Kind, Recipient: m.Recipient, Locale: m.Locale, Template: m.Template,
 		Subject: c.Subject, Text: c.Text, HTML: c.HTML, Data: m.Data})
 }
 

@@ -10,6 +10,7 @@ import (
 // Outgoing is a message as a Sender sends it.
 type Outgoing struct {
 	ID        storage.MessageID // the same whenever it is sent again
+	CreatedAt time.Time
 	Kind      string
 	Recipient string
 	Locale    string

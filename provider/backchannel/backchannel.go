@@ -53,7 +53,7 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 	case c.BackchannelLogoutURI == "":
 		return &delivery.Permanent{Reason: "the client has no backchannel_logout_uri any more"}
 	}
-	text, err := s.codec.WriteLogout(c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]))
+	text, err := s.codec.WriteLogout(c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]), m.CreatedAt)
 	if err != nil {
 		return &delivery.Retry{Reason: "no key signs with the algorithm of the client"}
 	}

@@ -49,16 +49,18 @@ type logoutToken struct {
 	IssuedAt int64               `json:"iat"`
 	Expires  int64               `json:"exp"`
 	ID       string              `json:"jti"`
+	EventAt  int64               `json:"toe"` // RFC 8417 section 2.2
 	Events   map[string]struct{} `json:"events"`
 	Session  storage.SessionID   `json:"sid,omitempty"`
 }
 
 // WriteLogout writes a logout token: it tells a client that a session of a user has ended, or, if
-// session is "", that all have. id is the same whenever the client is told again.
-func (c *Codec) WriteLogout(client *clients.Client, id string, user storage.UserID, session storage.SessionID) (string, error) {
+// session is "", that all have. id is the same whenever the client is told again, and so is the time of the end: a token that
+// arrives late must not end sessions that began since.
+func (c *Codec) WriteLogout(client *clients.Client, id string, user storage.UserID, session storage.SessionID, ended time.Time) (string, error) {
 	now := c.now()
 	payload, err := json.Marshal(logoutToken{Issuer: c.issuer, Subject: user, Audience: client.ID, IssuedAt: now.Unix(), Expires: now.Add(logoutLife).Unix(),
-		ID: id, Events: map[string]struct{}{logoutEvent: {}}, Session: session})
+		ID: id, EventAt: ended.Unix(), Events: map[string]struct{}{logoutEvent: {}}, Session: session})
 	if err != nil {
 		return "", fmt.Errorf("write logout token: %w", err)
 	}
