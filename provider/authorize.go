@@ -132,6 +132,7 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 	f := storage.Finish{Now: p.now(), Code: issued.Code, Grant: issued.Grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
 		Kind: issued.Event(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
 		GrantID: issued.GrantID(), Detail: spared(map[string]string{"acr": a.ACR, "from": "session"}, verdict, device)})}}
+	within(&f, s.Session)
 	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}
 	p.useRemembered(&f, &done, verdict, device, v)
 	if err := p.store.FinishRequest(ctx, f); err != nil {

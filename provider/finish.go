@@ -81,11 +81,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		return f, Finished{}, err
 	}
 	f.Code, f.Grant = issued.Code, issued.Grant
-	for _, g := range []*storage.Grant{f.Code, f.Grant} {
-		if g != nil {
-			g.SessionUntil = session.ExpiresAt
-		}
-	}
+	within(&f, session)
 	if stored.Consent != nil {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return f, Finished{}, err
@@ -102,6 +98,19 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
 	return f, done, nil
+}
+
+// within ties the end of a login to a session: its grants live as long as that, and tokens in the
+// response are issued only while it is valid.
+func within(f *storage.Finish, x storage.Session) {
+	for _, g := range []*storage.Grant{f.Code, f.Grant} {
+		if g != nil {
+			g.SessionUntil = x.ExpiresAt
+		}
+	}
+	if f.Grant != nil && f.Session == nil {
+		f.Basis = &storage.Basis{User: x.UserID, Session: x.ID}
+	}
 }
 
 func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish, detail map[string]string) []storage.Event {

@@ -155,3 +155,25 @@ func TestDiscoveryListsLegacyResponseTypes(t *testing.T) {
 		}
 	}
 }
+
+// Such a token is not asked about again, and who was told of the end of the session is not told twice.
+func TestASessionThatEndsMeanwhileIssuesNoTokensInTheFragment(t *testing.T) {
+	for _, types := range []string{"id_token", "token", "code id_token"} {
+		h := newFixture(t)
+		h.legacy("spa", types)
+		h.client("rp")
+		h.user("ada", "")
+		v := params("spa", "response_type", types)
+		if !strings.Contains(types, "code") {
+			v = params("spa", "response_type", types, "code_challenge", "", "code_challenge_method", "")
+		}
+		_, s := h.signIn(params("rp"), "ada")
+		if b := h.begin(v, s); b.Finished == nil {
+			t.Fatalf("%s: no single sign-on: %+v", types, b)
+		}
+		h.ok(h.sessions.End(h.ctx, s, h.visit))
+		if b := h.begin(v, s); b.Finished != nil || b.Request == "" {
+			t.Errorf("%s: %+v, want a login", types, b)
+		}
+	}
+}

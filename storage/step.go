@@ -168,6 +168,9 @@ type Finish struct {
 	// the valid session with Generation-1.
 	Session    *Session
 	NewSession bool
+	// Basis, if not nil, must be valid: tokens that nobody asks the engine about again, such as ID
+	// tokens, must not be issued in a session that has ended and told its clients.
+	Basis      *Basis
 	EndSession SessionID // "": none; else a session of another user to end
 	// Remembered, if not nil, is the remembered device in place of a second factor.
 	// ErrConflict: it has ended, or its token is a replay.

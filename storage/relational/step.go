@@ -328,6 +328,11 @@ func (q querier) finish(f storage.Finish) error {
 }
 
 func (q querier) finishSession(f storage.Finish) error {
+	if f.Basis != nil {
+		if err := q.checkBasis(*f.Basis, f.Now); err != nil {
+			return err
+		}
+	}
 	if f.Session != nil {
 		var err error
 		if f.NewSession {

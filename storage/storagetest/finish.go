@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"sync"
 	"time"
 
 	"sallyport/storage"
@@ -58,6 +59,42 @@ func finishing(w *fixture) {
 		w.ok(w.s.EndSession(w.ctx, old.ID, false, w.now, nil))
 		got.Generation = 3
 		w.is(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Session: &got}), storage.ErrConflict)
+	})
+	w.test("a finish needs its basis, and none ends beside it untold", func(w *fixture) {
+		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "told", BackchannelLogoutURI: "https://a.example/out"}, nil))
+		p, q := w.addUser(), w.addUser()
+		ended, expired, foreign := w.signedIn(p), w.session(p), w.signedIn(q)
+		expired.ExpiresAt = w.now
+		w.ok(w.s.CreateSession(w.ctx, expired, nil))
+		w.ok(w.s.EndSession(w.ctx, ended.ID, false, w.now, nil))
+		for _, id := range []storage.SessionID{ended.ID, expired.ID, foreign.ID} {
+			g := w.grant(p, id, false)
+			w.is(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g, Basis: &storage.Basis{User: p.id, Session: id}}), storage.ErrConflict)
+			_, err := w.readGrant(g.ID)
+			w.is(err, storage.ErrNotFound)
+		}
+		for range 5 {
+			s := w.signedIn(p)
+			var all sync.WaitGroup
+			issued := make(chan bool, racers)
+			for range racers {
+				all.Go(func() {
+					g := w.grant(p, s.ID, false)
+					g.Authorization.ClientID = "told"
+					issued <- w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g, Basis: &storage.Basis{User: p.id, Session: s.ID}}) == nil
+				})
+			}
+			all.Go(func() { w.ok(w.s.EndSession(w.ctx, s.ID, false, w.now, nil)) })
+			all.Wait()
+			close(issued)
+			want := []string{}
+			for ok := range issued {
+				if ok {
+					want = []string{"told A"}
+				}
+			}
+			same(w, w.told(p, map[storage.SessionID]string{s.ID: "A"}), want)
+		}
 	})
 	w.test("a finish may create a grant instead of a code", func(w *fixture) {
 		p := w.addUser()
