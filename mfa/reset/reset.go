@@ -45,6 +45,9 @@ type Setter interface {
 	ResetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string, t storage.TicketSpend) error
 }
 
+// Options are those of New.
+func (r *Resets) Options() Options { return r.o }
+
 // Options configure Resets.
 type Options struct {
 	Product string

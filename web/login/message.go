@@ -86,14 +86,27 @@ func (p *Pages) toCode(c *gin.Context, w byMessage, name string) {
 	p.fail(c, p.outsider(c), err)
 }
 
-// sentOf reads what the page for the code of this browser has to know.
+// sentOf reads what the page for the code of this browser has to know, as long as there may be a
+// code that works.
 func (p *Pages) sentOf(c *gin.Context, w byMessage, sealed string) (messagePage, bool) {
 	var s sentState
 	text, ok := p.look.Open(sentPurpose, web.Caller(c).Browser, sealed)
 	if !ok || json.Unmarshal(text, &s) != nil {
 		return messagePage{}, false
 	}
-	return messagePage{w, s.Username, max(page.Seconds(time.Unix(s.Until, 0).Sub(web.Now(c))), 0), sealed}, true
+	left := time.Unix(s.Until, 0).Sub(web.Now(c))
+	if left < -p.lifeOf(w) {
+		return messagePage{}, false // the history of a shared browser must not name the person before
+	}
+	return messagePage{w, s.Username, max(page.Seconds(left), 0), sealed}, true
+}
+
+// lifeOf returns how long a code is valid.
+func (p *Pages) lifeOf(w byMessage) time.Duration {
+	if w == forgotten {
+		return p.resets.Options().Life
+	}
+	return p.signups.Options().Life
 }
 
 // sentForm shows the page for the code again, or asks for the name if the address holds none for

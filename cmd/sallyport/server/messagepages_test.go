@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/cmd/sallyport/servertest"
 )
@@ -43,6 +44,23 @@ func TestThePageOfACodeIsLoadedAgain(t *testing.T) {
 			reader.Must("/"+way+"/code", 200, `id="`+way+`-submit"`)
 			if strings.Contains(reader.Page.Body.String(), "somebody") {
 				t.Errorf("%s, %s: the page shows the name", way, name)
+			}
+		}
+		for minutes, named := range map[int]bool{59: true, 62: false} { // the code is valid for an hour
+			b := p.at("shop")
+			b.Follow(way)
+			b.Submit(way+"-submit", field, "another@example.com")
+			p.clock.Move(time.Duration(minutes) * time.Minute)
+			at := b.URL
+			for path, form := range map[string]string{"/code": "code-submit", "": way + "-submit"} {
+				b.Get(strings.Replace(at, "/code", path, 1))
+				if !named {
+					form = way + "-submit"
+				}
+				b.Must("/"+way+path, 200, `id="`+form+`"`)
+				if got := strings.Contains(b.Page.Body.String(), "another@"); got != named {
+					t.Errorf("%s%s after %d minutes: the page shows the name: %v", way, path, minutes, got)
+				}
 			}
 		}
 	}
