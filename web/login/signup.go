@@ -39,11 +39,11 @@ func (p *Pages) WithSignUps(s *signup.SignUps) *Pages {
 // mountSignUps adds the pages for people who have no account. They need no login: a link is opened in
 // any browser, long after its login ended.
 func (p *Pages) mountSignUps(r gin.IRouter) {
-	r.GET(signUpPath, p.signing(p.signUpForm))
+	r.GET(signUpPath, p.signingUp(p.signUpForm))
 	r.POST(signUpPath, p.guarded(p.signing(p.signUp)))
-	r.GET(signUpCodePath, p.signing(p.sentForm(signingUp)))
-	r.POST(signUpCodePath, p.guarded(p.signing(p.signUpCode)))
-	r.GET(createPath, p.signing(p.signUpForm))
+	r.GET(signUpCodePath, p.signingUp(p.sentForm(signingUp)))
+	r.POST(signUpCodePath, p.guarded(p.signingUp(p.signUpCode)))
+	r.GET(createPath, p.signingUp(p.signUpForm))
 	r.POST(createPath, p.guarded(p.signing(p.create)))
 	r.GET(SignUpPath+":link", p.signing(p.createForm(signup.Purpose)))
 	r.GET(InvitationPath+":link", p.signing(p.createForm(signup.Invitation)))
@@ -61,6 +61,21 @@ func (p *Pages) signing(h gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
+// signingUp passes on if people can sign up for the client of the address.
+func (p *Pages) signingUp(h gin.HandlerFunc) gin.HandlerFunc {
+	return p.signing(func(c *gin.Context) {
+		mode, err := p.signups.ModeOf(c.Request.Context(), clientIn(c))
+		switch {
+		case err != nil:
+			p.fail(c, p.outsider(c), err)
+		case mode == signup.Off:
+			p.signUpOff(c)
+		default:
+			h(c)
+		}
+	})
+}
+
 func (p *Pages) signUpOff(c *gin.Context) {
 	p.failure(c, signin.Call{}, http.StatusNotFound, page.Alert{Key: "signup.off"}, true)
 }
@@ -68,19 +83,11 @@ func (p *Pages) signUpOff(c *gin.Context) {
 // signUpForm asks for the address and nothing else: what others type must not become part of an
 // account.
 func (p *Pages) signUpForm(c *gin.Context) {
-	mode, err := p.signups.ModeOf(c.Request.Context(), clientIn(c))
-	switch {
-	case err != nil:
-		p.fail(c, p.outsider(c), err)
-	case mode == signup.Off:
-		p.signUpOff(c)
-	default:
-		address := p.suggested(c, signingUp)
-		if i, err := mfa.Identify(address); err != nil || i.Kind != storage.Email {
-			address = ""
-		}
-		p.showAsk(c, signingUp, http.StatusOK, address, nil)
+	address := p.suggested(c, signingUp)
+	if i, err := mfa.Identify(address); err != nil || i.Kind != storage.Email {
+		address = ""
 	}
+	p.showAsk(c, signingUp, http.StatusOK, address, nil)
 }
 
 // signUp requests a message, and leads to the same page whoever has the address.
@@ -96,10 +103,6 @@ func (p *Pages) signUp(c *gin.Context) {
 
 // signUpCode leads from a typed code to the page of its link.
 func (p *Pages) signUpCode(c *gin.Context) {
-	if p.signups.Options().Mode == signup.Off {
-		p.signUpOff(c)
-		return
-	}
 	address := c.PostForm("email")
 	o, err := p.signups.Guess(c.Request.Context(), p.caller(c), address, c.PostForm("passcode"), returnOf(c))
 	p.guessed(c, signingUp, address, SignUpPath+o.Link, err)

@@ -292,8 +292,11 @@ func TestWhoMaySignUp(t *testing.T) {
 	if strings.Contains(b.Page.Body.String(), "/signup") {
 		t.Error("the sign-in offers what is off")
 	}
-	b.Get(strings.Replace(b.URL, "/login", "/signup", 1))
-	b.Must("/signup", 404, "You cannot create an account here")
+	login := b.URL
+	for _, path := range []string{"/signup", "/signup/code", "/signup/create"} {
+		b.Get(strings.Replace(login, "/login", path, 1))
+		b.Must(path, 404, "You cannot create an account here")
+	}
 }
 
 // Sixteen people with four links for one address at once: one account, one winner.
