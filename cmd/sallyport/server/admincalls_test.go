@@ -112,12 +112,13 @@ func (c adminWalk) userWalk() {
 func (c adminWalk) retiredWalk() {
 	c.Helper()
 	ctx := c.Context()
-	id := c.Call("POST", "/users", map[string]any{"username": "carol", "password": "a lighthouse at dusk"}).Done(201, "created").User
+	id := c.Call("POST", "/users", map[string]any{"username": "erna", "email": "erna@example.com", "password": "a lighthouse at dusk"}).Done(201, "created").User
 	a, err := c.Server.Users.Account(ctx, id)
 	if err != nil {
 		c.Fatal(err)
 	}
-	names := storage.NamesChange{Retire: []storage.IdentifierID{a.Identifiers[0].ID}, Until: time.Now().Add(time.Hour)}
+	name := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Kind == storage.Username })
+	names := storage.NamesChange{Retire: []storage.IdentifierID{a.Identifiers[name].ID}, Until: time.Now().Add(time.Hour)}
 	if err := c.Server.Store.UpdateUser(ctx, storage.UserChange{ID: id, Now: time.Now(), Names: &names}); err != nil {
 		c.Fatal(err)
 	}
@@ -126,15 +127,19 @@ func (c adminWalk) retiredWalk() {
 	if list, _ := user["retired_usernames"].([]any); len(list) != 1 {
 		c.Errorf("retired names: %v", user["retired_usernames"])
 	}
-	c.Call("PATCH", "/users/"+string(id), user).Done(200, "is up to date") // what was read can be written back
-	c.Call("POST", "/users", map[string]any{"username": "Carol"}).Refused(409, "identifier_taken", "")
-	for _, query := range []string{"?name=nobody", "?name=%00", "?name=alice", ""} {
+	c.Call("PATCH", "/users/"+string(id), user).Done(200, "nothing to change") // what was read can be written back
+	c.Call("POST", "/users", map[string]any{"username": "Erna"}).Refused(409, "identifier_taken", "")
+	for _, query := range []string{"?name=nobody", "?name=alice", ""} {
 		c.Call("DELETE", "/retired-usernames"+query, nil).Refused(404, "identifier_not_found", "no user has this")
 	}
-	if d := c.Call("DELETE", "/retired-usernames?name=CAROL", nil).Done(200, "no longer kept for its user"); d.User != id {
+	c.Call("DELETE", "/retired-usernames?name=%00", nil).Refused(400, "invalid_request", "not valid text")
+	if d := c.Call("DELETE", "/retired-usernames?name=ERNA", nil).Done(200, "no longer kept for its user"); d.User != id {
 		c.Errorf("freed = %+v", d)
 	}
-	c.Call("POST", "/users", map[string]any{"username": "Carol"}).Done(201, "created")
+	next := c.Call("POST", "/users", map[string]any{"username": "Erna"}).Done(201, "created").User
+	for _, user := range []storage.UserID{id, next} {
+		c.Call("DELETE", "/users/"+string(user), nil).Done(200, "deleted")
+	}
 }
 
 func (c adminWalk) sessionWalk() {
