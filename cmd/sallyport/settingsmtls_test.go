@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -94,5 +95,32 @@ func TestCertificatesFromAProxy(t *testing.T) {
 				t.Errorf("%s: token %s, %v, want a bound one", name, claims, err)
 			}
 		}
+	}
+}
+
+// At the listener that takes connections as they are nobody writes headers but the caller: one who
+// names another's address must not make that one wait.
+func TestNobodyChoosesTheirAddressAtTheListenerForCertificates(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	servertest.AppendSettings(t, settings, "trusted_proxies: [10.0.0.0/8]\n")
+	s := servertest.New(t, settings, new(servertest.Clock))
+	const proxy, victim = "10.1.1.1", "198.51.100.7"
+	send := func(h http.Handler, from, forwarded string) int {
+		r := httptest.NewRequest("POST", "/token", strings.NewReader("grant_type=client_credentials&client_id=nobody&client_secret=x"))
+		r.RemoteAddr = from + ":4000"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-For", forwarded)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	for range 21 {
+		send(s.ForCertificates(), proxy, victim)
+	}
+	if got := send(s.Handler, proxy, victim); got != http.StatusUnauthorized {
+		t.Errorf("from an address that others named = %d, want 401", got)
+	}
+	if got := send(s.Handler, proxy, "10.1.1.1"); got != http.StatusTooManyRequests {
+		t.Errorf("from the address that they came from = %d, want 429", got)
 	}
 }

@@ -51,7 +51,8 @@ func ListenMTLS(c config.Config) (net.Listener, *Certificate, error) {
 	return tls.NewListener(web.Bound(l, c.MaxConnections), settings), cert, nil
 }
 
-// ForCertificates is the handler of that listener: the endpoints for clients, and no pages.
+// ForCertificates is the handler of that listener: the endpoints for clients, and no pages. Their
+// connections end here, so no proxy writes X-Forwarded-For: what is in it is the caller's word.
 func (s *Server) ForCertificates() http.Handler {
 	served := map[string]bool{}
 	for _, path := range mtls.Paths() {
@@ -62,6 +63,7 @@ func (s *Server) ForCertificates() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		r.Header.Del("X-Forwarded-For")
 		s.Handler.ServeHTTP(w, r)
 	})
 }
