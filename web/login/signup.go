@@ -202,7 +202,9 @@ func (p *Pages) create(c *gin.Context) {
 // refuseCreate shows the form again with the fault of what was filled in.
 func (p *Pages) refuseCreate(c *gin.Context, o signup.Opened, d createPage, err error) {
 	p.again(c, err, func(status int, a *page.Alert) {
-		d.Fault = faultOf(err)
+		if d.Fault = faultOf(err); d.Fault == "new" && !o.Password() {
+			d.Fault = "passkey"
+		}
 		if claim, found := strings.CutPrefix(d.Fault, "claim-"); found {
 			a.Key = "signup.claim"
 			if strings.TrimSpace(c.PostForm(claim)) == "" {
