@@ -6,7 +6,8 @@ import "time"
 // account page. They do not bind administrators.
 type Usernames struct {
 	// Whether users choose and change their user name. Leave it off where another system or an
-	// application identifies users by it.
+	// application identifies users by it. `sallyport apply` then needs the `id` of a user whom it
+	// would find only by a user name that the user may have chosen.
 	Editable bool `yaml:"editable" env:"EDITABLE"`
 	// How long a user name that was given up is kept for its user: nobody else can have it, and it
 	// signs nobody in.

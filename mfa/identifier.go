@@ -83,14 +83,14 @@ var chosen = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
 
 // ChooseUsername returns the user name that a user typed to have it. It is stricter than Identify:
 // no name looks like that of another user in letters of another script (Unicode Technical Standard
-// 39), or like a phone number. InvalidIdentifier: the name is not one.
+// 39), or like a phone number, and every name is shown as it is compared. InvalidIdentifier: the name is not one.
 func ChooseUsername(typed string) (storage.Identifier, error) {
 	i, err := Identify(typed)
 	if err != nil {
 		return i, err
 	}
 	n := len(i.Value)
-	if i.Kind != storage.Username || n < MinUsername || n > MaxUsername || !chosen.MatchString(i.Value) || !strings.ContainsAny(i.Value, "abcdefghijklmnopqrstuvwxyz") {
+	if i.Kind != storage.Username || i.Shown != "" || n < MinUsername || n > MaxUsername || !chosen.MatchString(i.Value) || !strings.ContainsAny(i.Value, "abcdefghijklmnopqrstuvwxyz") {
 		return storage.Identifier{}, &Error{Code: InvalidIdentifier}
 	}
 	return i, nil

@@ -15,6 +15,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/provider/mtls"
 	"sallyport/provider/mtls/mtlstest"
 	"sallyport/storage"
@@ -224,24 +226,83 @@ func TestNoCertificateCountsWhereNoneIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestWrongCertificatesWait(t *testing.T) {
+// A certificate can not be guessed, so wrong ones make no client wait: strangers who share its network,
+// as everybody behind a relay does, can not keep it out.
+func TestWrongCertificatesMakeNoClientWait(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
-		authority := h.mutual()
+		authority, own := h.mutual(), mtlstest.SelfSigned(h.t, "self", h.now())
 		h.client("ledger", certified(func(c *storage.Client) { c.TLSSubjectDN = "CN=ledger" }))
-		form := formOf(append([]string{"client_id", "ledger"}, reports...)...)
-		h.presents(authority.Issue("other", h.now()))
+		h.client("self", selfSigned(setOf(h.t, own)))
+		h.client("rp")
+		h.client("off", certified(func(c *storage.Client) { c.TLSSubjectDN, c.Disabled = "CN=ledger", true }))
+		right := authority.Issue("ledger", h.now())
+		tokens := func(id string) int {
+			return h.at("/token", formOf(append([]string{"client_id", id}, reports...)...)).Status
+		}
+		for _, wrong := range [][]tls.Certificate{nil, {authority.Issue("other", h.now())}} {
+			for _, id := range []string{"ledger", "self"} {
+				h.presents(wrong...)
+				for range 21 {
+					if got := tokens(id); got != http.StatusUnauthorized {
+						h.t.Fatalf("%s with a wrong one = %d, want 401", id, got)
+					}
+				}
+			}
+			h.presents(right)
+			h.is("the right one of an authority", tokens("ledger"), 200)
+			h.is("that of a client that is disabled", tokens("off"), 401)
+			h.presents(own)
+			h.is("the right self-signed one", tokens("self"), 200)
+		}
+		if n := h.events(mfa.EventClientFailed); n < 1 || n > 3 {
+			h.t.Errorf("%d lines in the audit trail, want one for each client", n)
+		}
+		h.presents(right)
+		wrong := formOf(append([]string{"client_id", "ledger", "client_secret", "x"}, reports...)...)
 		for range 20 {
-			h.at("/token", form)
+			h.is("a secret in place of a certificate", h.at("/token", wrong).Status, 401)
 		}
-		h.presents(authority.Issue("ledger", h.now()))
-		if got := h.at("/token", form); got.Status != http.StatusTooManyRequests {
-			h.t.Errorf("the right one while it waits = %d %s, want 429", got.Status, got.Raw)
-		}
-		h.visit.Address = abroad
-		if got := h.at("/token", form); got.Status != http.StatusOK {
-			h.t.Errorf("from elsewhere = %d %s, want tokens", got.Status, got.Raw)
-		}
+		h.is("a secret after 20", h.at("/token", wrong).Status, 429)
+		h.is("the right one after them", tokens("ledger"), 200)
 	})
+}
+
+// Over the budget of its address a wrong certificate is refused without a line in the audit trail.
+func TestWrongCertificatesHaveABudget(t *testing.T) {
+	h := newFixture(t)
+	authority := h.mutual()
+	h.client("ledger", certified(func(c *storage.Client) { c.TLSSubjectDN = "CN=ledger" }))
+	tokens := func() int {
+		return h.at("/token", formOf(append([]string{"client_id", "ledger"}, reports...)...)).Status
+	}
+	spent := 0
+	h.admit = func(_ mfa.Caller, of string, n int) time.Duration {
+		if of == budget.Refusals {
+			spent += n
+		}
+		if spent > 2 {
+			return time.Minute
+		}
+		return 0
+	}
+	h.presents(authority.Issue("ledger", h.now()))
+	h.is("the right one", tokens(), 200)
+	if spent != 0 {
+		t.Errorf("the right one spends %d, want 0", spent)
+	}
+	h.presents(authority.Issue("other", h.now()))
+	for i, want := range []int{401, 401, 429} {
+		before := h.engine.Stats().Statements
+		h.is(fmt.Sprint("wrong one ", i), tokens(), want)
+		if n := h.engine.Stats().Statements - before; n != 0 {
+			t.Errorf("wrong one %d costs %d statements, want 0", i, n)
+		}
+	}
+	if spent != 3 {
+		t.Errorf("spent %d, want 3", spent)
+	}
+	h.presents(authority.Issue("ledger", h.now()))
+	h.is("the right one over the budget", tokens(), 200)
 }
 
 // A certificate that is removed from the set at a jwks_uri is refused as soon as the set is fetched again,

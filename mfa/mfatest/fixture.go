@@ -56,7 +56,7 @@ func NewAt(t *testing.T, dsn string) *Fixture {
 // Open replaces the Verifier by one with other options or more methods.
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
 	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
-	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, selfservice.Options{Product: "Sallyport", Usernames: selfservice.Usernames{Editable: true, Reserved: []string{"admin"}}})
+	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, selfservice.Options{Product: "Sallyport", Usernames: selfservice.Usernames{Editable: true, Reserved: []string{"admin", "Große"}}})
 	h.Users = users.New(h.Store, h.Verifier, h.Keyring, h.Password, h.TOTP, h.Journal, h.Now, rand.Reader)
 	h.Backend = backend.New(h.Store, h.Verifier, h.Sessions, h.Users, h.Journal, h.Now, rand.Reader, backend.Options{
 		MatchCodes: []string{backend.MatchIP, backend.MatchUserAgent}, MatchSessions: []string{backend.MatchIP}, Product: "Sallyport"})

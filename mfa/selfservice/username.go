@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/notice"
 	"sallyport/storage"
@@ -134,5 +135,5 @@ func (a *Accounts) storeUsername(ctx context.Context, was storage.User, c storag
 // reserved reports whether nobody can choose a name, however it is divided.
 func (a *Accounts) reserved(name string) bool {
 	plain := strings.NewReplacer(".", "", "_", "", "-", "").Replace
-	return slices.ContainsFunc(a.o.Usernames.Reserved, func(r string) bool { return plain(mfa.Fold(r)) == plain(name) })
+	return slices.ContainsFunc(a.o.Usernames.Reserved, func(r string) bool { return plain(input.SameName(mfa.Fold(r))) == plain(name) })
 }

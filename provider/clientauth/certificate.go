@@ -7,6 +7,24 @@ import (
 	"sallyport/provider/oauth"
 )
 
+// verifyCertificate verifies the certificate of an attempt. It can not be guessed, so the client waits
+// after no number of failures: strangers in its network, such as all callers behind a relay, could
+// otherwise keep it out. They spend from the budget of their address.
+func (a *Authenticator) verifyCertificate(ctx context.Context, s *slot, t *attempt) *oauth.Error {
+	fault, e := a.fault(ctx, t)
+	if fault == "" {
+		return e
+	}
+	if e := a.checkBudget(t, 1); e != nil {
+		return e
+	}
+	a.failures.Add(1)
+	if now := a.now().UnixMicro(); now-s.unfit.Swap(now) >= window.Microseconds() {
+		a.report(t, map[string]string{"reason": fault})
+	}
+	return refusal(t, fault)
+}
+
 // certify judges the certificate of an attempt (RFC 8705 section 2). It returns why the certificate
 // does not prove the client, or an error if that can not be told.
 func (a *Authenticator) certify(ctx context.Context, t *attempt) (string, *oauth.Error) {

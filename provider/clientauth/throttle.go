@@ -37,6 +37,7 @@ type recentFailures []slot
 type slot struct {
 	turn   atomic.Pointer[turn]       // attempts of a slot run one at a time; nil before the first
 	failed int64                      // time of the last failure in microseconds; guarded by turn
+	unfit  atomic.Int64               // that of the last certificate that failed
 	wait   atomic.Pointer[cachedWait] // the last wait that was read
 }
 
@@ -129,7 +130,7 @@ func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.E
 // to wait costs no comparison and no signature. Only the first attempt after ten minutes without a
 // failure is judged first, so a client that succeeds causes no reads or writes. If that attempt fails
 // it is counted before the next one of its slot. So every start of a server allows one more attempt
-// than 20, and concurrent attempts allow no more.
+// than 20, and concurrent attempts allow no more. Certificates are not counted: see verifyCertificate.
 func (a *Authenticator) verify(ctx context.Context, t *attempt) *oauth.Error {
 	name := storage.ClientID("")
 	if t.client != nil {
@@ -137,6 +138,9 @@ func (a *Authenticator) verify(ctx context.Context, t *attempt) *oauth.Error {
 	}
 	t.subject = throttle.ClientSubject(a.keyring, name, t.caller.Network())
 	s := a.recent.slot(t.subject)
+	if mtls.IsMethod(t.sent.method) {
+		return a.verifyCertificate(ctx, s, t)
+	}
 	if wait, ok := s.remaining(string(t.subject), a.now()); ok {
 		return a.refuse(wait)
 	}

@@ -43,6 +43,8 @@ type Records struct {
 	APIKeys *apikeys.Keys
 	// Explain returns the text of a refusal by mfa and provider.
 	Explain func(error) (string, bool)
+	// UsernamesEditable: users choose their user names, so that one alone does not say who a user is.
+	UsernamesEditable bool
 }
 
 // Store is the part of storage that planning reads.
@@ -247,55 +249,6 @@ func (p *planner) namedTwice(u *User, i int) bool {
 		p.names[n.name] = i
 	}
 	return twice
-}
-
-// existing finds the existing user of a user in the file, by id or by any name. If it is
-// ambiguous, ok is false and faults are reported.
-func (p *planner) existing(ctx context.Context, u *User, i int) (account *storage.Account, ok bool, err error) {
-	ok = true
-	path := fmt.Sprintf("users[%d]", i)
-	fault := func(key, text string) { p.fault(path+"."+key, text); ok = false }
-	if u.ID != "" {
-		a, err := p.Store.Account(ctx, storage.UserID(u.ID))
-		switch {
-		case err == nil:
-			account = &a
-		case !errors.Is(err, storage.ErrNotFound):
-			return nil, false, fmt.Errorf("read user: %w", err)
-		}
-	}
-	for _, n := range namesOf(u) {
-		a, err := p.Users.Named(ctx, n.name)
-		if mfa.CodeOf(err) == mfa.UserNotFound {
-			continue
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		switch {
-		case account == nil && u.ID != "":
-			fault(n.key, fmt.Sprintf("user %s has this name, and another id", a.User.ID))
-		case account == nil:
-			account = &a
-		case account.User.ID != a.User.ID:
-			fault(n.key, fmt.Sprintf("user %s has this name, and is another user than %s", a.User.ID, account.User.ID))
-		}
-	}
-	if other, twice := p.seen[accountID(account, u)]; twice && other != i {
-		p.fault(path, fmt.Sprintf("is the same user as users[%d]", other))
-		return nil, false, nil
-	}
-	if u.ID != "" {
-		p.seen[storage.UserID(u.ID)] = i
-	}
-	return account, ok, nil
-}
-
-func accountID(a *storage.Account, u *User) storage.UserID {
-	if a != nil {
-		return a.User.ID
-	}
-	return storage.UserID(u.ID)
 }
 
 // missing finds records that are not in the file.

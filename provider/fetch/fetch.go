@@ -53,7 +53,8 @@ type Want struct {
 	// A document is used again for Least, and longer if its Cache-Control allows, but not after
 	// Most; until then it also stands in for one that can not be fetched.
 	Least, Most time.Duration
-	// Admit, if not nil, is called before a call is made for this caller. Its error refuses the call.
+	// Admit, if not nil, is called before a call for a document that is not in memory, or by Newer.
+	// Its error refuses the call.
 	Admit func() error
 }
 
@@ -100,8 +101,13 @@ func newFetcher(now func() time.Time, c *http.Client) *Fetcher {
 // Apart returns a Fetcher with the same settings and connections, but a memory and places of its own.
 func (f *Fetcher) Apart() *Fetcher { return newFetcher(f.now, f.client) }
 
-// Get returns a document, from memory if it may be used again.
+// Get returns a document, from memory if it may be used again. What is in memory is fetched again
+// for anybody when its time is over: Least bounds these calls, and a caller whose own budget is
+// exhausted must not keep in use what was withdrawn.
 func (f *Fetcher) Get(ctx context.Context, w Want) (Document, error) {
+	if _, _, found := f.kept.Get(memoryKey(w.URL)); found {
+		w.Admit = nil
+	}
 	return f.get(ctx, w, func(d Document) bool { return f.now().Sub(d.At) < d.kept })
 }
 
@@ -112,7 +118,7 @@ func (f *Fetcher) Newer(ctx context.Context, w Want, than time.Time) (Document, 
 }
 
 func (f *Fetcher) get(ctx context.Context, w Want, good func(Document) bool) (Document, error) {
-	w.URL, _, _ = strings.Cut(w.URL, "#") // no server sees a fragment, so none is another document
+	w.URL = memoryKey(w.URL)
 	last, _, found := f.kept.Get(w.URL)
 	if found && last.err == nil && good(last) {
 		return last, nil
@@ -138,6 +144,13 @@ func (f *Fetcher) admitted(ctx context.Context, w Want, good func(Document) bool
 		}
 	}
 	return f.share(ctx, w, good)
+}
+
+// memoryKey is the address of a document without its fragment: no server sees that, so it leads to
+// no other document.
+func memoryKey(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	return address
 }
 
 // failureOf is the key of the last failed call for a document, which leaves the document itself in

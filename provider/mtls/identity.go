@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -108,8 +109,27 @@ func hasDNS(c *x509.Certificate, text string) bool {
 	return slices.ContainsFunc(c.DNSNames, func(name string) bool { return strings.EqualFold(name, text) && validDNS(name) })
 }
 
+// alternativeNames is the extension, and uri the tag of a URI in it (RFC 5280 section 4.2.1.6).
+var alternativeNames = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+const uri = 6
+
+// hasURI compares bytes, so it reads the extension: a url.URL forgets an empty fragment and the case
+// of the scheme.
 func hasURI(c *x509.Certificate, text string) bool {
-	return slices.ContainsFunc(c.URIs, func(u *url.URL) bool { return u.String() == text })
+	for _, e := range c.Extensions {
+		var names []asn1.RawValue
+		if !e.Id.Equal(alternativeNames) {
+			continue
+		}
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return false
+		}
+		return slices.ContainsFunc(names, func(n asn1.RawValue) bool {
+			return n.Class == asn1.ClassContextSpecific && n.Tag == uri && !n.IsCompound && string(n.Bytes) == text
+		})
+	}
+	return false
 }
 
 func hasIP(c *x509.Certificate, text string) bool {

@@ -159,6 +159,37 @@ func TestAlternativeNames(t *testing.T) {
 	}
 }
 
+// Another spelling of a URI is another name, which an authority may issue to somebody else.
+//
+// Conformance (Certificates of clients): RFC 8705 2.1.2, RFC 4514: subjects and alternative names are compared exactly; a client registers one
+func TestURIsAreComparedAsTheyAreSpelled(t *testing.T) {
+	for _, tc := range []struct {
+		in, registered string
+		want           bool
+	}{
+		{"spiffe://example/a", "spiffe://example/a", true},
+		{"spiffe://example/a#", "spiffe://example/a", false},
+		{"SPIFFE://example/a", "spiffe://example/a", false},
+		{"spiffe://example/a", "SPIFFE://example/a", false},
+		{"SPIFFE://example/a", "SPIFFE://example/a", true},
+		{"spiffe://example/a#", "spiffe://example/a#", true},
+		{"spiffe://example/%61", "spiffe://example/a", false},
+		{"spiffe://example/a b", "spiffe://example/a%20b", false},
+	} {
+		c := mtlstest.SelfSigned(t, "", at, func(c *x509.Certificate) {
+			value, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 2, Bytes: []byte("example")},
+				{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte("urn:other")}, {Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(tc.in)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value}}
+		}).Leaf
+		if got := Names(&storage.Client{TLSSANURI: tc.registered}, c); got != tc.want {
+			t.Errorf("%q in a certificate, %q registered: %v, want %v", tc.in, tc.registered, got, tc.want)
+		}
+	}
+}
+
 // Conformance (Certificates of clients): RFC 8705 2.1: `tls_client_auth`: an authority issued the certificate, and it has the registered name
 func TestChainsLeadToAnAuthority(t *testing.T) {
 	root, other := mtlstest.New(t, "root", at), mtlstest.New(t, "root", at)

@@ -98,6 +98,7 @@ type Server struct {
 	health      *health
 	files       []*file // read again while the server serves
 	hangup      <-chan os.Signal
+	editable    bool         // users choose their user names
 	sweptAt     atomic.Int64 // in seconds
 }
 
@@ -194,7 +195,7 @@ func newServer(ctx context.Context, p Options, engine *relational.Engine, keyrin
 // newBase returns a server with its store, journal and empty keyring, if the database has
 // the schema, or is to get it, and the time.
 func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring *seal.Keyring) (*Server, error) {
-	s := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer, hangup: p.Hangup}
+	s := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer, hangup: p.Hangup, editable: p.Config.Usernames.Editable}
 	s.addKeyFile(p.Config.KeyFile)
 	s.sweptAt.Store(p.Now().Unix())
 	s.health = &health{store: engine, now: p.Now}
