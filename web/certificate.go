@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +19,9 @@ import (
 type CertificateHeader struct {
 	Name   string // "": none
 	Format string // one of CertificateFormats
+	// Paths refuse a header that can not be read. Everywhere else it is none: browsers send what they
+	// have where a proxy asks, and need no certificate for a page.
+	Paths []string
 }
 
 // Formats of a certificate in a header.
@@ -47,7 +51,7 @@ func (s *server) certificates(c *gin.Context) {
 	case s.o.ClientCertificate.Name == "" || len(sent) == 0 || !s.byProxy(r):
 	default:
 		chain, err := s.o.ClientCertificate.read(sent, r.Header.Values(chainHeader))
-		if err != nil {
+		if err != nil && slices.Contains(s.o.ClientCertificate.Paths, r.URL.Path) {
 			s.refuse(c, Fault{Status: http.StatusBadRequest, Code: CodeMalformedCertificate, Reason: err.Error()})
 			return
 		}

@@ -76,7 +76,7 @@ func TestCertificatesOfCallers(t *testing.T) {
 	} {
 		o := web.Options{Issuer: "https://login.example", TrustedProxies: []string{"10.0.0.0/8"}}
 		if tc.format != "" {
-			o.ClientCertificate = web.CertificateHeader{Name: "X-Client-Cert", Format: tc.format}
+			o.ClientCertificate = web.CertificateHeader{Name: "X-Client-Cert", Format: tc.format, Paths: []string{"/names"}}
 		}
 		r := httptest.NewRequest("GET", "/names", nil)
 		r.RemoteAddr, r.TLS = tc.peer, tc.tls

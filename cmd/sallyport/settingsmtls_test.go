@@ -98,6 +98,24 @@ func TestCertificatesFromAProxy(t *testing.T) {
 	}
 }
 
+// A proxy that asks for certificates at the issuer's host passes on those of browsers, too. One that
+// is no certificate for this server, such as one with a key of another kind, closes no page to them.
+func TestPagesOpenWhateverCertificateABrowserHas(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	servertest.AppendSettings(t, settings, "trusted_proxies: [10.0.0.0/8]\nmtls: {proxy_header: X-Cert, proxy_format: nginx}\n")
+	s := servertest.New(t, settings, new(servertest.Clock))
+	for path, want := range map[string]int{"/account": 303, "/.well-known/openid-configuration": 200, "/userinfo": 400} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.RemoteAddr = "10.1.1.1:4000"
+		r.Header["X-Cert"] = []string{"-----BEGIN"}
+		w := httptest.NewRecorder()
+		s.Handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s = %d %s, want %d", path, w.Code, w.Body, want)
+		}
+	}
+}
+
 // At the listener that takes connections as they are nobody writes headers but the caller: one who
 // names another's address must not make that one wait.
 func TestNobodyChoosesTheirAddressAtTheListenerForCertificates(t *testing.T) {

@@ -146,7 +146,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 		return err
 	}
 	s.Handler, err = web.New(web.Options{
-		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, ClientCertificate: web.CertificateHeader{Name: c.MTLS.ProxyHeader, Format: c.MTLS.ProxyFormat}, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), Country: countries.Of, ErrorPage: pages.Refusal, Span: span,
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, ClientCertificate: certificateHeader(c.MTLS), Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), Country: countries.Of, ErrorPage: pages.Refusal, Span: span,
 		Timeout: requestTimeout + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
 	}, p.Random, p.Now, surfaces...)
 	if err != nil {

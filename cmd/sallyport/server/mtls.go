@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 
 	"sallyport/config"
 	"sallyport/provider/mtls"
@@ -29,6 +31,11 @@ func (s *Server) mutualTLS(c config.MTLS) (*mtls.Settings, error) {
 	s.addFile("mtls.client_ca_file", "certificate", func(context.Context) error { return authorities.Load() }, c.ClientCAFile)
 	out.Authorities = authorities
 	return out, nil
+}
+
+// certificateHeader is where a proxy passes on certificates.
+func certificateHeader(c config.MTLS) web.CertificateHeader {
+	return web.CertificateHeader{Name: c.ProxyHeader, Format: c.ProxyFormat, Paths: slices.Collect(maps.Values(mtls.Paths()))}
 }
 
 // ListenMTLS opens the listener that asks clients for certificates; nil: there is none. It takes any,
