@@ -115,7 +115,7 @@ func seed(ctx context.Context, srv *server.Server, count int) error {
 			return err
 		}
 	}
-	same, err := srv.Password.Hash(ctx, benchPassword) // once, since it costs what logins measure
+	same, err := srv.Password.Hash(ctx, mfa.Place{}, benchPassword) // once, since it costs what logins measure
 	if err != nil {
 		return err
 	}

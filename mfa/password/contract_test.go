@@ -15,7 +15,7 @@ func TestPasswordKeepsTheContract(t *testing.T) {
 	h := mfatest.New(t)
 	methodtest.Run(t, func(t *testing.T) methodtest.Fixture {
 		made := func(plain string) storage.Authenticator {
-			text, err := h.Password.Hash(context.Background(), plain)
+			text, err := h.Password.Hash(context.Background(), mfa.Place{}, plain)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,8 +79,8 @@ func (p *Method) Info() mfa.Info {
 }
 
 // Hash waits for a place and returns the hash of a password as a PHC string.
-func (p *Method) Hash(ctx context.Context, plain string) (string, error) {
-	release, err := p.Reserve(ctx, mfa.Place{})
+func (p *Method) Hash(ctx context.Context, place mfa.Place, plain string) (string, error) {
+	release, err := p.Reserve(ctx, place)
 	if err != nil {
 		return "", err
 	}

@@ -28,7 +28,7 @@ func cheap() Options { return Options{Memory: 64, Time: 1, Parallel: 1} }
 
 func TestPasswordDefaultsAreOWASPs(t *testing.T) {
 	p := New(testKeyring(t), atNoon, rand.Reader, Options{})
-	text, err := p.Hash(context.Background(), "some password")
+	text, err := p.Hash(context.Background(), mfa.Place{}, "some password")
 	if err != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=19456,t=2,p=1,keyid=") {
 		t.Errorf("Hash = %q, %v", text, err)
 	}
@@ -53,7 +53,7 @@ func TestPasswordRules(t *testing.T) {
 func TestOutdatedHashesAreReplaced(t *testing.T) {
 	k := testKeyring(t)
 	old := New(k, atNoon, rand.Reader, cheap())
-	text, err := old.Hash(context.Background(), "some password")
+	text, err := old.Hash(context.Background(), mfa.Place{}, "some password")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestANewPepperMakesHashesStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := New(k, atNoon, rand.Reader, cheap())
-	text, err := p.Hash(context.Background(), "some password")
+	text, err := p.Hash(context.Background(), mfa.Place{}, "some password")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/password"
 	"sallyport/mfa/ticket"
 	"sallyport/mfa/users"
 	"sallyport/storage"
@@ -78,9 +80,9 @@ func (s *SignUps) profile(o Opened, a Acceptance) (map[string]any, error) {
 	return out, nil
 }
 
-// Begin asks for a passkey. NotConfigured: there are none.
+// Begin asks for a passkey. NotConfigured: there are none, or the client does not allow them.
 func (s *SignUps) Begin(ctx context.Context, o Opened) (Creation, error) {
-	if s.o.Passkeys == nil {
+	if !slices.Contains(o.Methods, s.passkey()) {
 		return Creation{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	account := s.account(o)
@@ -110,13 +112,20 @@ func (s *SignUps) account(o Opened) storage.Account {
 
 // Accept makes the reader of a link a user. It returns the errors of Check and of
 // password.Method.Check, EnrollmentExpired for a passkey that took too long, InvalidPasscode and
-// AlreadyEnrolled for one that is not right or belongs to another user, and InvalidExchange if the
-// link is not valid any more.
+// AlreadyEnrolled for one that is not right or belongs to another user, NotConfigured for what is not
+// among the Methods of o, and InvalidExchange if the link is not valid any more.
 func (s *SignUps) Accept(ctx context.Context, caller mfa.Caller, o Opened, a Acceptance) (Accepted, error) {
 	out := Accepted{Return: o.Return, Name: o.Name, User: o.address.UserID, SameBrowser: o.Purpose == Purpose && sameBrowser(caller, o.asker)}
 	profile, err := s.profile(o, a)
 	if err != nil {
 		return out, err
+	}
+	method := password.Name
+	if a.Creation != "" {
+		method = s.passkey()
+	}
+	if !slices.Contains(o.Methods, method) {
+		return out, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	u := users.SignUp{Address: o.address, Pending: o.pending, Profile: profile, Password: a.Password,
 		Ticket: storage.TicketSpend{ID: o.ticket.ID, Purpose: o.Purpose}}
@@ -147,7 +156,7 @@ func (s *SignUps) Accept(ctx context.Context, caller mfa.Caller, o Opened, a Acc
 func (s *SignUps) created(ctx context.Context, o Opened, a Acceptance) (storage.Authenticator, mfa.Proof, error) {
 	late, account := &mfa.Error{Code: mfa.EnrollmentExpired}, s.account(o)
 	sealed, err := base64.RawURLEncoding.DecodeString(a.Creation)
-	if err != nil || s.o.Passkeys == nil {
+	if err != nil {
 		return storage.Authenticator{}, mfa.Proof{}, late
 	}
 	var c creation

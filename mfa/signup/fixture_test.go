@@ -36,7 +36,7 @@ func newFixture(t *testing.T, dsn, mode string) *fixture {
 	f := &fixture{Fixture: mfatest.NewAt(t, dsn), clients: map[storage.ClientID]storage.Client{"app": {ID: "app"}, "club": {ID: "club", SignUp: signup.Invited},
 		"shut": {ID: "shut", SignUp: signup.Off}, "gone": {ID: "gone", SignUp: signup.Invited, Disabled: true}}}
 	f.signups = signup.New(f.Store, f.Users, f.Keyring, f.Journal, f.Now, rand.Reader, signup.Options{Product: "Sallyport", Page: page, Mode: mode, Life: time.Hour,
-		Terms: signup.Terms{URL: "https://example.com/terms", Version: "7"},
+		Terms: signup.Terms{URL: "https://example.com/terms", Version: "7"}, Methods: f.Verifier.Methods(),
 		Client: func(_ context.Context, id storage.ClientID) (storage.Client, error) {
 			if c, ok := f.clients[id]; ok {
 				return c, nil

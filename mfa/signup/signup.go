@@ -71,6 +71,8 @@ type Options struct {
 	Admit   budget.Admit
 	// Client returns a client. storage.ErrNotFound: there is none.
 	Client func(ctx context.Context, id storage.ClientID) (storage.Client, error)
+	// Methods are those of the server.
+	Methods []mfa.Info
 	// Passkeys is the method that users can set up in place of a password; nil: none.
 	Passkeys mfa.Enroller
 }
@@ -111,12 +113,25 @@ func (s *SignUps) ModeOf(ctx context.Context, id storage.ClientID) (string, erro
 	return s.Mode(c), err
 }
 
-// methods returns what a new user can set up.
-func (s *SignUps) methods() []string {
-	if s.o.Passkeys == nil {
-		return []string{password.Name}
+// methods returns what a new user can set up: what the client allows. With anything else they could not
+// sign in there. One is left: a list without a first factor restricts second ones only.
+func (s *SignUps) methods(c storage.Client) []string {
+	rules := mfa.Rules{Policy: mfa.Policy{Methods: c.AllowedMethods}, Methods: s.o.Methods}
+	var out []string
+	for _, name := range []string{password.Name, s.passkey()} {
+		if i := slices.IndexFunc(s.o.Methods, func(i mfa.Info) bool { return i.Name == name }); i >= 0 && rules.Allows(s.o.Methods[i]) {
+			out = append(out, name)
+		}
 	}
-	return []string{password.Name, s.o.Passkeys.Info().Name}
+	return out
+}
+
+// passkey returns the name of the method of Options.Passkeys; "": there is none.
+func (s *SignUps) passkey() string {
+	if s.o.Passkeys == nil {
+		return ""
+	}
+	return s.o.Passkeys.Info().Name
 }
 
 // terms returns the terms of use of a client: its own, else the server's.
@@ -163,7 +178,7 @@ type Opened struct {
 	Terms   Terms
 	// ExpiresAt is when the link expires.
 	ExpiresAt time.Time
-	// Methods are what the reader can set up, of which one is needed.
+	// Methods are what the reader can set up, of which one is needed: what the client allows.
 	Methods []string
 
 	ticket  storage.Ticket
@@ -172,6 +187,9 @@ type Opened struct {
 	pending *storage.Account     // nil: the user does not exist yet
 	over    []storage.Identifier // a name of another user that gives way
 }
+
+// Password reports whether the reader can set up a password.
+func (o Opened) Password() bool { return slices.Contains(o.Methods, password.Name) }
 
 // Open returns what a link allows. It changes nothing. InvalidExchange: the link expired, was
 // used, or never existed, or its address has become that of a user.
@@ -185,7 +203,7 @@ func (s *SignUps) Open(ctx context.Context, purpose, link string) (Opened, error
 
 func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	gone := &mfa.Error{Code: mfa.InvalidExchange}
-	o := Opened{Link: t.Link, Purpose: t.Purpose, Methods: s.methods(), ExpiresAt: t.ExpiresAt, ticket: t, Return: ticket.Return{Client: t.ClientID}}
+	o := Opened{Link: t.Link, Purpose: t.Purpose, ExpiresAt: t.ExpiresAt, ticket: t, Return: ticket.Return{Client: t.ClientID}}
 	if !t.Valid(s.now()) {
 		return o, gone
 	}
@@ -212,7 +230,7 @@ func (s *SignUps) opened(ctx context.Context, t storage.Ticket) (Opened, error) 
 	if !found {
 		return o, gone
 	}
-	o.Name, o.Fields, o.Terms = o.address.Text(), fieldsOf(c, o.pending), s.terms(c)
+	o.Name, o.Fields, o.Terms, o.Methods = o.address.Text(), fieldsOf(c, o.pending), s.terms(c), s.methods(c)
 	return o, nil
 }
 

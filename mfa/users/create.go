@@ -193,7 +193,7 @@ func (u *Registry) passwordHash(ctx context.Context, d Draft) (string, error) {
 	if err := u.password.Check(d.Password, d.words()...); err != nil {
 		return "", err
 	}
-	return u.password.Hash(ctx, d.Password)
+	return u.password.Hash(ctx, mfa.Place{}, d.Password)
 }
 
 func (d Draft) words() []string {

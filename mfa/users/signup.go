@@ -44,7 +44,7 @@ func (u *Registry) SignUp(ctx context.Context, v mfa.Caller, s SignUp) (storage.
 		maps.Copy(profile, s.Profile)
 		s.Profile = profile
 	}
-	first, err := u.firstAuthenticator(ctx, s)
+	first, err := u.firstAuthenticator(ctx, v, s)
 	if err != nil {
 		return first, err
 	}
@@ -64,14 +64,14 @@ func (u *Registry) SignUp(ctx context.Context, v mfa.Caller, s SignUp) (storage.
 	return first, mfa.Refuse("sign up", err, storage.ErrConflict, mfa.InvalidExchange)
 }
 
-func (u *Registry) firstAuthenticator(ctx context.Context, s SignUp) (storage.Authenticator, error) {
+func (u *Registry) firstAuthenticator(ctx context.Context, v mfa.Caller, s SignUp) (storage.Authenticator, error) {
 	if s.Passkey != nil {
 		return *s.Passkey, nil
 	}
 	if err := u.password.Check(s.Password, password.Words([]string{s.Address.Text()}, s.Profile)...); err != nil {
 		return storage.Authenticator{}, err
 	}
-	hash, err := u.password.Hash(ctx, s.Password)
+	hash, err := u.password.Hash(ctx, mfa.Place{From: v.Network()}, s.Password)
 	if err != nil {
 		return storage.Authenticator{}, fmt.Errorf("hash password: %w", err)
 	}

@@ -228,7 +228,7 @@ func (u *Registry) newPassword(ctx context.Context, v mfa.Caller, a storage.Acco
 	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
 		return storage.UserChange{}, err
 	}
-	hash, err := u.password.Hash(ctx, plain)
+	hash, err := u.password.Hash(ctx, mfa.Place{From: v.Network()}, plain)
 	if err != nil {
 		return storage.UserChange{}, fmt.Errorf("hash password: %w", err)
 	}

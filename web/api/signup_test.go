@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func newcomers(t *testing.T) (*fixture, *signup.SignUps) {
 	t.Helper()
 	h := newFixtureWith(t, mfatest.Options{Passkeys: "op.example"})
 	u := signup.New(h.Store, h.Users, h.Keyring, h.Journal, h.Now, rand.Reader, signup.Options{Product: "Sallyport", Page: issuer + "/signup/", Mode: signup.Open, Life: time.Hour,
-		Terms: signup.Terms{URL: site + "/terms", Version: "7"}, Client: h.Provider.Client, Passkeys: h.Passkey})
+		Terms: signup.Terms{URL: site + "/terms", Version: "7"}, Client: h.Provider.Client, Methods: h.Verifier.Methods(), Passkeys: h.Passkey})
 	h.serve(h.api.WithSignUps(u))
 	return h, u
 }
@@ -35,6 +36,54 @@ func (h *fixture) mailed(u *signup.SignUps) string {
 		h.OK(u.Send(context.Background(), delivery.Outgoing{ID: m.ID, Kind: m.Kind, Locale: m.Locale, Data: m.Data}))
 	}
 	return h.Sent(notice.SignUp)[0].Data["code"]
+}
+
+// What the client forbids is neither offered nor taken: the new user could not sign in with it.
+func TestASignUpSetsUpWhatTheClientAllows(t *testing.T) {
+	h, u := newcomers(t)
+	allow := func(methods ...string) {
+		c, err := h.Store.Client(t.Context(), "front")
+		h.OK(err)
+		c.AllowedMethods = methods
+		h.OK(h.Store.PutClient(t.Context(), c, nil))
+		h.OK(h.Provider.Poll(t.Context()))
+	}
+	begin := func(address string) (*caller, map[string]any) {
+		h.Wait(time.Second)
+		a := h.app()
+		a.begin("front")
+		a.call("/signup", "email", address).at("identify")
+		return a, a.call("/signup/code", "email", address, "passcode", h.mailed(u)).at("identify").body["signup"].(map[string]any)
+	}
+	methods := func(s map[string]any) string { return fmt.Sprint(s["methods"]) }
+
+	allow("passkey")
+	a, s := begin("key@example.com")
+	if got := methods(s); got != "[passkey]" {
+		t.Errorf("methods = %s", got)
+	}
+	filled := []any{"signup_token", s["signup_token"], "terms_version", "7"}
+	a.call("/signup/create", append(filled, "new_password", "seven ships at sea")...).refused(409, "not_configured")
+	asked := a.call("/signup/passkey", filled...).at("identify").body["signup"].(map[string]any)["passkey"].(map[string]any)
+	made := append(filled, "passkey_state", asked["state"], "response", signed(t, passkeytest.New("op.example", issuer).Create, asked["options"]))
+	allow("password", "totp")
+	a.call("/signup/create", made...).refused(409, "not_configured") // not any more
+	a.call("/signup/passkey", filled...).refused(409, "not_configured")
+	allow("passkey")
+	a.call("/signup/create", made...).at("done")
+
+	allow("password")
+	a, s = begin("word@example.com")
+	if got := methods(s); got != "[password]" {
+		t.Errorf("methods = %s", got)
+	}
+	a.call("/signup/passkey", "signup_token", s["signup_token"], "terms_version", "7").refused(409, "not_configured")
+
+	allow("totp") // which restricts second factors only
+	_, s = begin("second@example.com")
+	if got := methods(s); got != "[password]" {
+		t.Errorf("methods = %s", got)
+	}
 }
 
 // A program signs a person up with a passkey: options and response as JSON.

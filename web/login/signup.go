@@ -114,6 +114,7 @@ type createPage struct {
 	Fields              []signup.Field
 	Terms               signup.Terms
 	Accepted            bool // the box of the terms is ticked
+	Password            bool // a password can be set up; else only a passkey
 	Offer               bool // a passkey can be set up in place of a password
 	Fault               string
 	Creation            string // state of the passkey that the page asks the browser for
@@ -182,7 +183,7 @@ func (p *Pages) create(c *gin.Context) {
 	}
 	if a.Creation = c.PostForm("creation"); a.Creation != "" {
 		a.Response = page.ResponseOf(c)
-	} else if a.Password != c.PostForm("repeat") {
+	} else if o.Password() && a.Password != c.PostForm("repeat") {
 		d.Fault = "repeat"
 		p.showCreate(c, http.StatusUnprocessableEntity, o, d, &page.Alert{Key: "reset.differ", Wrong: true})
 		return
@@ -201,15 +202,20 @@ func (p *Pages) create(c *gin.Context) {
 // refuseCreate shows the form again with the fault of what was filled in.
 func (p *Pages) refuseCreate(c *gin.Context, o signup.Opened, d createPage, err error) {
 	p.again(c, err, func(status int, a *page.Alert) {
-		d.Fault = faultOf(err)
+		if d.Fault = faultOf(err); d.Fault == "new" && !o.Password() {
+			d.Fault = "passkey"
+		}
 		if claim, found := strings.CutPrefix(d.Fault, "claim-"); found {
 			a.Key = "signup.claim"
 			if strings.TrimSpace(c.PostForm(claim)) == "" {
 				a.Key = "signup.missing"
 			}
 		}
-		if d.Fault == "passkey" {
+		if d.Fault == "passkey" && mfa.CodeOf(err) != mfa.NotConfigured {
 			a.Key, a.Wrong = "signup.passkey", false
+			if !o.Password() {
+				a.Key = "signup.passkey.alone"
+			}
 		}
 		p.showCreate(c, status, o, d, a)
 	})
@@ -223,7 +229,7 @@ func faultOf(err error) string {
 	switch mfa.CodeOf(err) {
 	case mfa.TermsRequired:
 		return "terms"
-	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.EnrollmentExpired, mfa.AlreadyEnrolled:
+	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.EnrollmentExpired, mfa.AlreadyEnrolled, mfa.NotConfigured:
 		return "passkey"
 	}
 	return "new"
@@ -246,7 +252,8 @@ func (p *Pages) askPasskey(c *gin.Context, o signup.Opened, d createPage, a sign
 }
 
 func (p *Pages) showCreate(c *gin.Context, status int, o signup.Opened, d createPage, a *page.Alert) {
-	d.Link, d.Purpose, d.Name, d.Fields, d.Terms, d.Offer = o.Link, o.Purpose, o.Name, o.Fields, o.Terms, len(o.Methods) > 1
+	d.Link, d.Purpose, d.Name, d.Fields, d.Terms = o.Link, o.Purpose, o.Name, o.Fields, o.Terms
+	d.Password, d.Offer = o.Password(), len(o.Methods) > 1
 	v := p.outside(c, o.Return, d)
 	if v.Alert = v.OfPassword(a); d.Call != "" || c.Request.Method == http.MethodPost {
 		v.Here = ""

@@ -79,7 +79,7 @@ func (s *Server) assembleSignUps(p Options, senders map[string]delivery.Sender) 
 	c, mail := p.Config, senders[notice.Mail] != nil
 	issuer := strings.TrimSuffix(c.Issuer, "/")
 	o := signup.Options{Product: c.Product, Page: issuer + login.SignUpPath, Mode: signup.Off, Life: c.Lifetimes.SignUp,
-		Terms: signup.Terms{URL: c.Terms.URL, Version: c.Terms.Version}, Admit: s.Budgets.Admit, Client: s.Provider.Client}
+		Terms: signup.Terms{URL: c.Terms.URL, Version: c.Terms.Version}, Admit: s.Budgets.Admit, Client: s.Provider.Client, Methods: s.Verifier.Methods()}
 	if s.Passkey != nil {
 		o.Passkeys = s.Passkey
 	}
