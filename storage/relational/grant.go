@@ -223,6 +223,7 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 	dest = append(dest, &row.ended, &row.offline)
 	same := len(dest) // in every row
 	dest = append(dest, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
+	row.account = storage.Account{} // what a try that failed halfway has read
 	found := false
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
