@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,8 @@ func TestClocksDiffer(t *testing.T) {
 			t.Errorf("%d s apart: liveness = %d, want 200", tc.seconds, got)
 		}
 	}
-	if !strings.Contains(s.log.String(), `"not ready","reason":"the clock differs from the database's by 6`) {
+	// What a call to the database takes makes the difference a little smaller or larger.
+	if !regexp.MustCompile(`"not ready","reason":"the clock differs from the database's by (5\.[5-9]|6\.|6s)`).MatchString(s.log.String()) {
 		t.Error("the log does not say why the server is not ready")
 	}
 	signedIn(t, n)
