@@ -56,7 +56,7 @@ const (
 	NeedFirst   Need = "first"  // no user is identified
 	NeedSecond  Need = "second" // a proof with one of Methods
 	NeedEnroll  Need = "enroll" // an enrolment: policy demands more than the user's factors reach
-	NeedUnmet   Need = "unmet"  // none: the user can not reach the required level here
+	NeedUnmet   Need = "unmet"  // none: the user cannot reach the required level here
 )
 
 // Verdict is the result of Require.

@@ -142,7 +142,7 @@ func TestACodeIsBoundToItsKey(t *testing.T) {
 		if tokens.Status != http.StatusOK {
 			t.Fatalf("%s with its key = %d %s", id, tokens.Status, tokens.Raw)
 		}
-		// Who has no key can not end the grant with a code they saw.
+		// Who has no key cannot end the grant with a code they saw.
 		h.tokenWith(id, form(code), thief.forToken())
 		if token := tokens.get("access_token"); h.userinfoWith("DPoP", token, p.forUserinfo(token)).Status != http.StatusOK {
 			t.Errorf("%s: a thief without the key ended the grant", id)

@@ -143,7 +143,7 @@ func checkProofKey(_ context.Context, _ *request, values url.Values) *oauth.Erro
 	return nil
 }
 
-// checkClaims checks the claims parameter. An essential acr without a known value can not be
+// checkClaims checks the claims parameter. An essential acr without a known value cannot be
 // satisfied by any user.
 func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values) *oauth.Error {
 	c, err := claims.Parse(values.Get("claims"))

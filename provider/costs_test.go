@@ -76,7 +76,7 @@ func TestAClientThatWaitsCostsNoSignature(t *testing.T) {
 	})
 }
 
-// Keys that can not be fetched say nothing about the client.
+// Keys that cannot be fetched say nothing about the client.
 func TestKeysThatAreAwayAreNoFailures(t *testing.T) {
 	h := newFixture(t)
 	p := h.prover()

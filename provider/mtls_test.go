@@ -209,7 +209,7 @@ func TestHostileCertificates(t *testing.T) {
 	}
 }
 
-// Where clients can not present certificates nobody has one, whatever a caller claims.
+// Where clients cannot present certificates nobody has one, whatever a caller claims.
 func TestNoCertificateCountsWhereNoneIsAskedFor(t *testing.T) {
 	h := newFixture(t)
 	own := mtlstest.SelfSigned(t, "self", h.now())
@@ -226,8 +226,8 @@ func TestNoCertificateCountsWhereNoneIsAskedFor(t *testing.T) {
 	}
 }
 
-// A certificate can not be guessed, so wrong ones make no client wait: strangers who share its network,
-// as everybody behind a relay does, can not keep it out.
+// A certificate cannot be guessed, so wrong ones make no client wait: strangers who share its network,
+// as everybody behind a relay does, cannot keep it out.
 func TestWrongCertificatesMakeNoClientWait(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		authority, own := h.mutual(), mtlstest.SelfSigned(h.t, "self", h.now())

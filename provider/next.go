@@ -19,7 +19,7 @@ import (
 // alone, so no step can be skipped. A caller
 // who is not the owner of the login gets the step of a new login, however far this one is. The
 // error is *mfa.Error with UnknownRequest for a request that is unknown, expired, over (except
-// for its owner), or of another browser: callers can not distinguish these (B-2).
+// for its owner), or of another browser: callers cannot distinguish these (B-2).
 func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	identifier, known := canonical(a.Identifier)
 	stored, account, address, err := p.load(ctx, a, identifier, known)
@@ -180,7 +180,7 @@ func unreadable(err error) error {
 }
 
 // forgetSession removes the factors that a request copied from a session, if the browser no
-// longer has that session: after a logout in another tab the request can not be finished.
+// longer has that session: after a logout in another tab the request cannot be finished.
 func forgetSession(stored storage.AuthRequest, s *session.SignedIn) storage.AuthRequest {
 	if stored.Session == "" || (s != nil && s.Session.ID == stored.Session) {
 		return stored

@@ -29,7 +29,7 @@ type ownership struct{ owned, inBrowser bool }
 
 // ownership determines whether the caller owns a login. A request that was opened in a browser
 // belongs to that browser, which sends its cookie. Clients with headless login do not need the
-// cookie, because their pages on other sites can not send it. For them the owner is the caller
+// cookie, because their pages on other sites cannot send it. For them the owner is the caller
 // who proved the first factor, and who sends the track or masked subject from the response.
 // Other callers can prove a first factor only.
 //

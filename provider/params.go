@@ -24,7 +24,7 @@ const (
 // token, and tokens are not stored.
 const hintSubject = "hint_sub"
 
-// storedParams are the parameters that are stored. Others are dropped, so that a client can not
+// storedParams are the parameters that are stored. Others are dropped, so that a client cannot
 // send the internal ones. view_type is for login pages from cidaas.
 var storedParams = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
 	"display", "prompt", "max_age", "ui_locales", "login_hint", "acr_values", "claims", "code_challenge",

@@ -57,14 +57,14 @@ type Options struct {
 	SigningAlg string // for clients that registered none; "" is RS256
 	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
-	// MTLS is how clients present certificates; nil: they can not.
+	// MTLS is how clients present certificates; nil: they cannot.
 	MTLS *mtls.Settings
 	// RequireDPoPNonce demands a nonce of the server in DPoP proofs (RFC 9449 section 8).
 	RequireDPoPNonce bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
-	// and can not be changed, and their names are reserved.
+	// and cannot be changed, and their names are reserved.
 	BuiltIn []storage.Client
 	// SignUp says whether people can sign up for a client; nil: for none.
 	SignUp func(storage.Client) bool

@@ -71,7 +71,7 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 	})
 }
 
-// The end of a request that lives longer than an hour can not be told from its ID, so a pushed one does
+// The end of a request that lives longer than an hour cannot be told from its ID, so a pushed one does
 // not.
 //
 // Conformance (Pushed authorization requests): RFC 9126 4, 7.3: it is used once, and can be opened before

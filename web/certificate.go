@@ -19,7 +19,7 @@ import (
 type CertificateHeader struct {
 	Name   string // "": none
 	Format string // one of CertificateFormats
-	// Paths refuse a header that can not be read. Everywhere else it is none: browsers send what they
+	// Paths refuse a header that cannot be read. Everywhere else it is none: browsers send what they
 	// have where a proxy asks, and need no certificate for a page.
 	Paths []string
 }

@@ -47,7 +47,7 @@ func (v *Verifier) subject(user storage.UserID, hash, name []byte) subject {
 }
 
 // throttle returns the counter of an attempt. Passwords from a browser that this user signed
-// in with before have their own counter, so that attackers can not lock the user out.
+// in with before have their own counter, so that attackers cannot lock the user out.
 func (v *Verifier) throttle(caller mfa.Caller, bucket string, s subject) storage.Throttle {
 	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: s.hash}}
 	if bucket == throttle.Password {

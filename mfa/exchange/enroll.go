@@ -125,7 +125,7 @@ func (v *Verifier) enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 		s.Request = e.login.Request.ID
 		data.Sub = v.maskUser(*e.login, a.UserID)
 	} else {
-		// Another session of the same user can not confirm this enrolment.
+		// Another session of the same user cannot confirm this enrolment.
 		data.Session, data.Basis = e.owner.Session, v.basis(e.owner)
 	}
 	if m, ok := v.methods[a.Method].(mfa.Addressed); ok {

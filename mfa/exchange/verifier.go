@@ -113,7 +113,7 @@ func (v *Verifier) Info(name string) (mfa.Info, bool) {
 	return m.Info(), true
 }
 
-// noteBroken logs authenticators whose secret can not be decrypted: it was changed or moved
+// noteBroken logs authenticators whose secret cannot be decrypted: it was changed or moved
 // to another row.
 func (v *Verifier) noteBroken(caller mfa.Caller, t try) {
 	if t.attempt.Account == nil {

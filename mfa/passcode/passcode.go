@@ -42,7 +42,7 @@ const (
 type Options struct {
 	Product string        // the sender named in messages
 	TTL     time.Duration // of a code; 0: 10 minutes
-	// NoFactor: only backends send codes; users can not enrol the method.
+	// NoFactor: only backends send codes; users cannot enrol the method.
 	NoFactor bool
 	// Toll returns the limit of text messages to a number, without the day, and false if
 	// none are sent to its country; nil: messages are sent to every address.

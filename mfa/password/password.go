@@ -171,7 +171,7 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	return proof, nil
 }
 
-// AuthenticatorOf returns the password that can be compared; nil: none, or it can not be
+// AuthenticatorOf returns the password that can be compared; nil: none, or it cannot be
 // decrypted.
 func AuthenticatorOf(a mfa.Attempt) *storage.Authenticator {
 	if x := a.Active(Name); x != nil && len(x.Secret) > 0 {

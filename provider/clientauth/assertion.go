@@ -73,7 +73,7 @@ func malformedAssertion() *oauth.Error {
 }
 
 // assert verifies the assertion of an attempt, and keeps its claims. It returns why the assertion
-// proves nothing, or an error if that can not be told.
+// proves nothing, or an error if that cannot be told.
 func (a *Authenticator) assert(ctx context.Context, t *attempt) (string, *oauth.Error) {
 	c := t.client
 	signed, err := a.options.Keys.Verify(ctx, &c.Client, t.sent.secret, clientkeys.AlgorithmsOf(c.AuthSigningAlg, c.Profile == clients.FAPI2), a.mayFetch(t))

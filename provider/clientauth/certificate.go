@@ -7,7 +7,7 @@ import (
 	"sallyport/provider/oauth"
 )
 
-// verifyCertificate verifies the certificate of an attempt. It can not be guessed, so the client waits
+// verifyCertificate verifies the certificate of an attempt. It cannot be guessed, so the client waits
 // after no number of failures: strangers in its network, such as all callers behind a relay, could
 // otherwise keep it out. They spend from the budget of their address.
 func (a *Authenticator) verifyCertificate(ctx context.Context, s *slot, t *attempt) *oauth.Error {
@@ -26,7 +26,7 @@ func (a *Authenticator) verifyCertificate(ctx context.Context, s *slot, t *attem
 }
 
 // certify judges the certificate of an attempt (RFC 8705 section 2). It returns why the certificate
-// does not prove the client, or an error if that can not be told.
+// does not prove the client, or an error if that cannot be told.
 func (a *Authenticator) certify(ctx context.Context, t *attempt) (string, *oauth.Error) {
 	chain, c, now := t.caller.Certificates, &t.client.Client, a.now()
 	if a.options.MTLS == nil {

@@ -103,7 +103,7 @@ type attempt struct {
 
 // fault returns why an attempt fails, for the log and the audit trail; "": it succeeds. A client must
 // use its registered method. An unknown client takes as long as a wrong secret. An error says that it
-// can not be told: that is no guess.
+// cannot be told: that is no guess.
 func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.Error) {
 	ok := t.sent.secret != "" && t.sent.method != privateKeyJWT && matches(t.sent.secret, t.client)
 	switch {

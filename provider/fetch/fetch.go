@@ -51,7 +51,7 @@ type Want struct {
 	URL string // a fragment is ignored
 	Max int64  // bytes
 	// A document is used again for Least, and longer if its Cache-Control allows, but not after
-	// Most; until then it also stands in for one that can not be fetched.
+	// Most; until then it also stands in for one that cannot be fetched.
 	Least, Most time.Duration
 	// Admit, if not nil, is called before a call for a document that is not in memory, or by Newer.
 	// Its error refuses the call.

@@ -11,7 +11,7 @@ import (
 
 // pkceGuard replaces the PKCE handler of fosite, which deletes the challenge before it
 // compares. Here the grant contains the challenge: a wrong verifier changes
-// nothing, and the code can not be redeemed without the right one.
+// nothing, and the code cannot be redeemed without the right one.
 type pkceGuard struct{ store *store }
 
 var _ fosite.TokenEndpointHandler = (*pkceGuard)(nil)

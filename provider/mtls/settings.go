@@ -1,6 +1,6 @@
 package mtls
 
-// Settings are how clients present certificates. A nil *Settings says that they can not.
+// Settings are how clients present certificates. A nil *Settings says that they cannot.
 type Settings struct {
 	// URL is where the endpoints are reached with a certificate, "" for where they are without one.
 	// It is an origin, without a trailing slash.

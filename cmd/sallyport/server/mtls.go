@@ -15,7 +15,7 @@ import (
 	"sallyport/web"
 )
 
-// mutualTLS reads how clients present certificates; nil: they can not.
+// mutualTLS reads how clients present certificates; nil: they cannot.
 func (s *Server) mutualTLS(c config.MTLS) (*mtls.Settings, error) {
 	if !c.Enabled() {
 		return nil, nil
