@@ -13,43 +13,30 @@ import (
 	"testing"
 )
 
-// TestCodesInChromium runs browser/sent.test.mjs on a server whose messages go to an endpoint of
-// the test.
-func TestCodesInChromium(t *testing.T) {
+// runWithMessages runs a file of browser tests on a server whose messages go to an endpoint of the
+// test, with further settings in its environment.
+func runWithMessages(t *testing.T, file string, withTOTP, without int, env ...string) {
+	t.Helper()
 	t.Parallel()
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
+	s.env = append(s.env, env...)
 	s.serve(t)
-	runBrowser(t, s, "sent.test.mjs", 0, 8)
+	runBrowser(t, s, file, withTOTP, without)
 }
 
-// TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
+func TestCodesInChromium(t *testing.T) { runWithMessages(t, "sent.test.mjs", 0, 8) }
+
 func TestAddressesInChromium(t *testing.T) {
-	t.Parallel()
-	s := setStage(t, "sqlite")
-	s.messages = newProvider(t, s)
-	s.env = append(s.env, "SALLYPORT_USERNAMES_EDITABLE=true")
-	s.serve(t)
-	runBrowser(t, s, "addresses.test.mjs", 0, 8)
+	runWithMessages(t, "addresses.test.mjs", 0, 8, "SALLYPORT_USERNAMES_EDITABLE=true")
 }
 
-// TestRememberedDevicesInChromium runs browser/remembered.test.mjs on such a server.
 func TestRememberedDevicesInChromium(t *testing.T) {
-	t.Parallel()
-	s := setStage(t, "sqlite")
-	s.messages = newProvider(t, s)
-	s.serve(t)
-	runBrowser(t, s, "remembered.test.mjs", 12, 0)
+	runWithMessages(t, "remembered.test.mjs", 12, 0)
 }
 
-// TestLostPhonesInChromium runs browser/lost.test.mjs on such a server with a contact.
 func TestLostPhonesInChromium(t *testing.T) {
-	t.Parallel()
-	s := setStage(t, "sqlite")
-	s.messages = newProvider(t, s)
-	s.env = append(s.env, "SALLYPORT_SUPPORT_URL=https://help.example.com/lost")
-	s.serve(t)
-	runBrowser(t, s, "lost.test.mjs", 8, 0)
+	runWithMessages(t, "lost.test.mjs", 8, 0, "SALLYPORT_SUPPORT_URL=https://help.example.com/lost")
 }
 
 // provider takes the messages of a server, and refuses those to some recipients.

@@ -18,7 +18,7 @@ import (
 // client.
 type CertificateHeader struct {
 	Name   string // "": none
-	Format string // one of CertificateFormats
+	Format string // nginx, haproxy or rfc9440
 	// Paths refuse a header that cannot be read. Everywhere else it is none: browsers send what they
 	// have where a proxy asks, and need no certificate for a page.
 	Paths []string
@@ -30,9 +30,6 @@ const (
 	formatHAProxy = "haproxy" // DER in base64: ssl_c_der,base64
 	formatRFC9440 = "rfc9440" // a byte sequence, and the rest of the chain in Client-Cert-Chain
 )
-
-// CertificateFormats returns the formats of a CertificateHeader.
-func CertificateFormats() []string { return []string{formatNginx, formatHAProxy, formatRFC9440} }
 
 // chainHeader has the rest of the chain (RFC 9440 section 2.3).
 const chainHeader = "Client-Cert-Chain"
