@@ -64,7 +64,7 @@ func (s servers) keyCounts() map[string]int {
 
 // One of eight servers rotates, when the keys are due and not before.
 func TestSigningKeysRotateAutomatically(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBothUnstarted(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		s.c.Move(89*day - time.Minute)
 		s.rotateDue()
@@ -99,7 +99,7 @@ func TestSigningKeysRotateAutomatically(t *testing.T) {
 
 // Data, session and token keys rotate after a year; what the old ones sealed or signed stays valid.
 func TestKeysRotateAutomatically(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBothUnstarted(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		for _, one := range s.servers {
 			one.Keys.RotateAfter = 0

@@ -51,6 +51,7 @@ func NewInstallation(t *testing.T) (settings, public, admin string) {
 }
 
 // NewUnstarted is NewInstallation for a server that was never started: it has no signing keys.
+// Those of the other may be as old as the test program.
 func NewUnstarted(t *testing.T) (settings, public, admin string) {
 	t.Helper()
 	dir := t.TempDir()
