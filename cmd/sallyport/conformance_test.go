@@ -26,6 +26,7 @@ var parts = [][2]string{
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
+	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
 }
 
 // conformance is a requirement as the comment of a test says it: "// Conformance (PART): SECTIONS: TEXT".
