@@ -1,6 +1,10 @@
 package page
 
-import "sallyport/mfa"
+import (
+	"encoding/json"
+
+	"sallyport/mfa"
+)
 
 // Ceremony is a call of the browser's WebAuthn API, which the script passkey.js makes for a form
 // with the template "ceremony". The data of a page embeds it.
@@ -9,6 +13,7 @@ type Ceremony struct {
 	Options string // JSON
 	Fresh   string // address of newer options; "": there are none
 	Renew   int    // seconds until they are needed
+	Signal  string // JSON of what the script tells the browser's passkey manager; "": nothing
 	Begin   string // when the script makes the call; "": when the user presses the button, or types a name
 }
 
@@ -18,6 +23,19 @@ const (
 	BeginAsked   = "asked"   // only when the user presses the button
 	BeginUnasked = "unasked" // at once, where the browser does it without asking the user
 )
+
+// Signals returns Ceremony.Signal of a refusal: a passkey that no account has is to be forgotten.
+func Signals(refusal error) string {
+	unknown := mfa.UnknownOf(refusal)
+	if unknown == nil {
+		return ""
+	}
+	text, err := json.Marshal(map[string]json.RawMessage{"signalUnknownCredential": unknown})
+	if err != nil {
+		return "" // it was written as JSON
+	}
+	return string(text)
+}
 
 // Asking returns the ceremony that proves a passkey.
 func Asking(c mfa.Challenge) Ceremony { return Ceremony{Call: "get", Options: string(c)} }
