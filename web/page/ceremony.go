@@ -1,6 +1,11 @@
 package page
 
-import "sallyport/mfa"
+import (
+	"strings"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
 
 // Ceremony is a call of the browser's WebAuthn API, which the script passkey.js makes for a form
 // with the template "ceremony". The data of a page embeds it.
@@ -21,3 +26,29 @@ const (
 
 // Asking returns the ceremony that proves a passkey.
 func Asking(c mfa.Challenge) Ceremony { return Ceremony{Call: "get", Options: string(c)} }
+
+// ceremonyShape is a Ceremony without its random values.
+type ceremonyShape struct {
+	call, begin                 string
+	renew                       int
+	options, rest, fresh, after string
+}
+
+// Shape is what Data.Kept returns, for the ceremony of a page in a login.
+func (c Ceremony) Shape(request storage.RequestID) (shape any, random []string, ok bool) {
+	if c == (Ceremony{}) {
+		return nil, nil, true
+	}
+	s := ceremonyShape{call: c.Call, begin: c.Begin, renew: c.Renew}
+	before, after, found := strings.Cut(c.Options, challengeField)
+	challenge, rest, ended := strings.Cut(after, `"`)
+	if !found || !ended {
+		return nil, nil, false
+	}
+	s.options, s.rest = before, rest
+	s.fresh, s.after, _ = strings.Cut(c.Fresh, string(request))
+	return s, []string{challenge}, true
+}
+
+// challengeField is what is before the challenge in the options of a ceremony.
+const challengeField = `"challenge":"`
