@@ -100,7 +100,8 @@ type Config struct {
 	RequirePushed bool `yaml:"require_pushed_authorization_requests" env:"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS"`
 	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
 	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
-	RequireDPoPNonce bool `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
+	RequireDPoPNonce bool         `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
+	Registration     Registration `yaml:"registration" envPrefix:"REGISTRATION_"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`
@@ -251,6 +252,8 @@ type Limits struct {
 	// Failed authentications of clients and API keys per minute: further ones are refused as
 	// before, without an event in the audit trail. Keys that are fetched to judge one count too.
 	Refusals int `yaml:"refusals" env:"REFUSALS" min:"0" max:"1000000"`
+	// Clients registered, and registrations read or changed, per minute, and documents fetched for one.
+	Registrations int `yaml:"registrations" env:"REGISTRATIONS" min:"0" max:"1000000"`
 	// Calls per second of the backends of one Stytch project, from whatever address.
 	Calls int `yaml:"calls" env:"CALLS" min:"0" max:"1000000"`
 }
@@ -357,16 +360,17 @@ func Default() Config {
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour, SignUp: time.Hour,
 			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour, Invitation: 7 * 24 * time.Hour,
 		},
-		TOTPWindow: 1,
-		Passwords:  Passwords{MinLength: 8},
-		Passkeys:   Passkeys{Offer: true},
-		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
-		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Calls: 100},
-		Audit:      Audit{Keep: 396 * 24 * time.Hour},
-		Mail:       Mail{Port: 587, TLS: "starttls"},
-		Hook:       Hook{Kinds: []string{"sms"}},
-		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5, PasswordReset: true}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
+		TOTPWindow:   1,
+		Passwords:    Passwords{MinLength: 8},
+		Passkeys:     Passkeys{Offer: true},
+		Argon2:       Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
+		Throttle:     Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
+		Limits:       Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Registrations: 20, Calls: 100},
+		Registration: Registration{Mode: "off", Scopes: []string{"openid", "profile", "email", "offline_access"}, MFA: "OFF", Unused: time.Hour, Idle: 90 * 24 * time.Hour, MaxUnused: 1000},
+		Audit:        Audit{Keep: 396 * 24 * time.Hour},
+		Mail:         Mail{Port: 587, TLS: "starttls"},
+		Hook:         Hook{Kinds: []string{"sms"}},
+		SMS:          SMS{Daily: 1000, Free: 50, Ratio: 5, PasswordReset: true}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
 		Usernames:    Usernames{Keep: 90 * 24 * time.Hour, Reserved: reservedUsernames()},
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},

@@ -42,6 +42,7 @@ func (c Config) check(r *strict.Reader) {
 	c.checkCodes(r)
 	c.checkPasskeys(r)
 	c.checkFetch(r)
+	c.checkRegistration(r)
 	if c.OutboxFile != "" && c.Environment == "live" {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}

@@ -96,9 +96,13 @@ const (
 	EventResetFailed     = "password.reset_failed"    // a wrong code
 	EventWaitsLifted     = "waits.lifted"             // by an administrator
 
-	EventClientCreated = "client.created"
-	EventClientChanged = "client.changed"
-	EventClientDeleted = "client.deleted"
+	EventClientCreated    = "client.created"
+	EventClientChanged    = "client.changed"
+	EventClientDeleted    = "client.deleted"
+	EventClientRegistered = "client.registered" // by itself, with an initial access token
+
+	EventRegistrationTokenCreated = "registration_token.created"
+	EventRegistrationTokenRevoked = "registration_token.revoked"
 
 	EventAPIKeyCreated = "api_key.created"
 	EventAPIKeyChanged = "api_key.changed"
@@ -133,7 +137,7 @@ func EventKinds() []string {
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged, EventUsernameChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,
 		EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
-		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
+		EventClientCreated, EventClientChanged, EventClientDeleted, EventClientRegistered, EventRegistrationTokenCreated, EventRegistrationTokenRevoked, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
 		EventKeysRetired, EventKeysWithdrawn, EventKeysResealed, EventConfiguration, EventDecryptFailure,

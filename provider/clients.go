@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"sallyport/provider/registration"
 
 	"sallyport/storage"
 )
@@ -32,6 +33,13 @@ func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Clie
 		redirect = c.RedirectURIs[0]
 	}
 	return &c.Client, homeOf(c, redirect)
+}
+
+// newRegistration returns the service for clients that register themselves.
+func (p *Provider) newRegistration() *registration.Service {
+	o := p.options.Registration
+	o.Issuer, o.Fetcher, o.Keys, o.Admit, o.Changed, o.Logger = p.options.Issuer, p.options.Fetcher, p.ClientKeys, p.options.Admit, p.clients.Drop, p.log
+	return registration.New(p.store, p.journal, p.respond, p.now, p.random, o)
 }
 
 // Client returns a client from memory or storage. The value is shared: callers must not

@@ -8,6 +8,7 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
+	"sallyport/provider/registration"
 )
 
 // metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
@@ -18,6 +19,7 @@ type metadata struct {
 	Token                  string            `json:"token_endpoint"`
 	Userinfo               string            `json:"userinfo_endpoint"`
 	JWKS                   string            `json:"jwks_uri"`
+	Registration           string            `json:"registration_endpoint,omitempty"`
 	EndSession             string            `json:"end_session_endpoint"`
 	Introspection          string            `json:"introspection_endpoint"`
 	Revocation             string            `json:"revocation_endpoint"`
@@ -78,6 +80,9 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
+	}
+	if mode := p.options.Registration.Mode; mode == registration.Token || mode == registration.Open {
+		m.Registration = p.url(registration.Path)
 	}
 	if p.options.SignUp != nil {
 		m.Prompts = append(m.Prompts, "create")

@@ -28,6 +28,7 @@ import (
 	"sallyport/provider/introspection"
 	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
+	"sallyport/provider/registration"
 	"sallyport/provider/signing"
 	"sallyport/provider/token"
 	"sallyport/storage"
@@ -40,6 +41,7 @@ type Store interface {
 	storage.PushedRequests
 	storage.Steps
 	storage.Clients
+	storage.Registrations
 	storage.Grants
 	storage.Keys
 	// CountAttempt is one of storage.Throttles.
@@ -72,6 +74,8 @@ type Options struct {
 	Offer bool
 	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
 	RequirePushed bool
+	// Registration is how clients register themselves; the provider completes it.
+	Registration registration.Options
 	// Fetcher reads what clients publish; their request objects are kept apart. nil: from the internet only.
 	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
@@ -89,6 +93,7 @@ type Provider struct {
 	ClientAuth    *clientauth.Authenticator
 	ClientKeys    *clientkeys.Resolver // verifies what clients sign
 	Backchannel   *backchannel.Sender  // tells clients of ended sessions
+	Registration  *registration.Service
 
 	store    Store
 	keyring  *seal.Keyring
@@ -135,8 +140,9 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, MTLS: o.MTLS, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.proofs = dpop.New(store, keyring, now, dpop.Options{Bases: o.MTLS.Bases(o.Issuer), RequireNonce: o.RequireDPoPNonce})
 	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
+	p.Registration = p.newRegistration()
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
-		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
+		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL, Used: p.Registration.Used})
 	return p, nil
 }
 

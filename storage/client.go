@@ -135,11 +135,13 @@ type Client struct {
 	RefreshTokenTTL     Seconds `json:"refresh_token_ttl,omitempty"`
 	// RefreshGrace is how long a rotated token still gets the same successor: nil means
 	// 10 s for public clients and 0 for confidential ones.
-	RefreshGrace        *Seconds  `json:"refresh_grace,omitempty"`
-	LogoutEndsOffline   bool      `json:"logout_ends_offline,omitempty"`
-	LegacyResponseTypes []string  `json:"legacy_response_types,omitempty"`
-	CreatedAt           time.Time `json:"created_at"`
-	UpdatedAt           time.Time `json:"updated_at"`
+	RefreshGrace        *Seconds `json:"refresh_grace,omitempty"`
+	LogoutEndsOffline   bool     `json:"logout_ends_offline,omitempty"`
+	LegacyResponseTypes []string `json:"legacy_response_types,omitempty"`
+	// Registration is that of a client that registered itself; nil: an operator registered it.
+	Registration *Registration `json:"registration,omitempty"`
+	CreatedAt    time.Time     `json:"created_at"`
+	UpdatedAt    time.Time     `json:"updated_at"`
 }
 
 // SignUpClaims returns the claims that a client may ask people for who sign up, in the order they are

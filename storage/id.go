@@ -43,6 +43,8 @@ type (
 	InvitationID string
 	// APIKeyID identifies an API key; it is not a secret. Time-ordered.
 	APIKeyID string
+	// RegistrationTokenID identifies an initial access token; it is not a secret. Time-ordered.
+	RegistrationTokenID string
 	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, at most 255 bytes.
 	ClientID string
 )

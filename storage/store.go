@@ -28,6 +28,7 @@ type Store interface {
 	Sessions
 	RememberedDevices
 	Clients
+	Registrations
 	APIKeys
 	Grants
 	Keys

@@ -43,6 +43,9 @@ func stateOf(v admin.Client) string {
 	if v.Disabled {
 		return "disabled"
 	}
+	if v.Registration != nil {
+		return "registered itself, last used " + cli.OptionalTime(v.Registration.UsedAt)
+	}
 	if v.Secrets > 1 {
 		return "active, secret being rotated"
 	}
@@ -87,6 +90,9 @@ func clientShow(ctx context.Context, p *cli.Program, args []string) error {
 			fmt.Fprintf(w, "%s\t%s\n", x.Key, cli.PrintableValue(x.To))
 		}
 		fmt.Fprintf(w, "secrets\t%d\n", v.Secrets)
+		if r := v.Registration; r != nil {
+			fmt.Fprintf(w, "registered itself\t%s\nlast used\t%s\nexpires, unless it is used\t%s\n", cli.Time(r.At), cli.OptionalTime(r.UsedAt), cli.Time(r.ExpiresAt))
+		}
 		fmt.Fprintf(w, "created\t%s\nchanged\t%s\n", cli.Time(v.CreatedAt), cli.Time(v.UpdatedAt))
 	})
 }

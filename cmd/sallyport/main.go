@@ -26,6 +26,7 @@ func commands() []cli.Command {
 		{Name: "backup", Args: "--config FILE COPY", About: "copy a SQLite database while servers serve", Run: backupCommand},
 		{Name: "apply", Args: "--config FILE STATE", About: "create and change the clients, users and API keys of a desired-state file", Run: applyCommand},
 		{Name: "user", Args: "VERB --config FILE", About: "users: list, show, create, disable, enable, delete, unlock, set passwords, reset counters and factors", Run: userCommand},
+		{Name: "registration-token", Args: "VERB --config FILE", About: "tokens with which programs register as clients: create, list, revoke", Run: registrationTokenCommand},
 		{Name: "invitation", Args: "VERB --config FILE", About: "invitations: create, list, show, resend, revoke", Run: invitationCommand},
 		{Name: "client", Args: "VERB --config FILE", About: "clients: list, show, delete, rotate secrets", Run: clientCommand},
 		{Name: "session", Args: "VERB --config FILE", About: "sessions of a user: list, end", Run: sessionCommand},

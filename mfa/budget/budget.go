@@ -11,16 +11,17 @@ import (
 // Budgets of writes by unauthenticated callers. They protect the disk; package throttle
 // protects accounts.
 const (
-	Opens       = "opens"       // new logins
-	Initiations = "initiations" // initiated tries and restarts of logins
-	Failures    = "failures"    // wrong passwords and codes
-	Refusals    = "refusals"    // refused clients and API keys
-	Names       = "names"       // different names that logins list factors for
+	Opens         = "opens"         // new logins
+	Initiations   = "initiations"   // initiated tries and restarts of logins
+	Failures      = "failures"      // wrong passwords and codes
+	Refusals      = "refusals"      // refused clients and API keys
+	Names         = "names"         // different names that logins list factors for
+	Registrations = "registrations" // clients that register themselves, and what is fetched for them
 )
 
 // All returns every budget.
 func All() []string {
-	return []string{Opens, Initiations, Failures, Refusals, Names}
+	return []string{Opens, Initiations, Failures, Refusals, Names, Registrations}
 }
 
 // Admit takes an amount from a budget of the caller's network and returns 0. If less is left,

@@ -7,6 +7,7 @@ func OperatorsAlone() map[string]string {
 		"client_id":              "the server gives it out",
 		"disabled":               "whoever was locked out must not come back by itself",
 		"secret_hashes":          "the server gives secrets out",
+		"registration":           "the server keeps it",
 		"created_at":             "the server keeps it",
 		"updated_at":             "the server keeps it",
 		"allowed_origins":        "pages of redirect URIs may call anyway; other origins would read tokens of users who never saw them",

@@ -147,6 +147,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 	if err != nil {
 		return err
 	}
+	want.Registration = have.Registration
 	step := clientStep{was: &have, want: want, differences: ClientDifferences(have, want)}
 	if sameSecret(have, want) {
 		step.want.SecretHashes = have.SecretHashes
@@ -259,7 +260,7 @@ func (p *planner) missing(ctx context.Context) error {
 	}
 	for _, c := range clients {
 		switch {
-		case p.found[c.ID]:
+		case p.found[c.ID] || c.Registration != nil: // one that registered itself was in no file
 		case p.o.Prune:
 			p.plan.pruned = append(p.plan.pruned, c.ID)
 		default:

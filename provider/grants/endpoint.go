@@ -108,6 +108,9 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := i.settle(ctx, tx, sess, c); e != nil {
 		return nil, e
 	}
+	if i.options.Used != nil {
+		i.options.Used(ctx, c)
+	}
 	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.bound),
 		ExpiresIn: int64(i.accessTTL(c) / time.Second),
 		Scope:     strings.Join(access.GetGrantedScopes(), " ")}

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	Issuer                                                          string
 	CodeTTL, AccessTokenTTL, IDTokenTTL, RefreshIdleTTL, RefreshTTL time.Duration
+	// Used, if not nil, is called when a client got tokens.
+	Used func(context.Context, *clients.Client)
 }
 
 // Issuer issues codes and tokens.

@@ -19,15 +19,32 @@ func (e *Engine) Client(ctx context.Context, id storage.ClientID) (storage.Clien
 	if !plain(id) {
 		return storage.Client{}, storage.ErrNotFound
 	}
-	var document text
+	var row clientRow
 	err := e.read(ctx, "read client", func(q querier) error {
-		return q.one("SELECT document FROM clients WHERE id = ?", []any{string(id)}, &document)
+		return q.one("SELECT "+clientColumns+" FROM clients WHERE id = ?", []any{string(id)}, row.dest()...)
 	})
 	if err != nil {
 		return storage.Client{}, err
 	}
+	return row.client()
+}
+
+const clientColumns = "document, used_at, expires_at"
+
+// clientRow is a row of clients.
+type clientRow struct {
+	document      text
+	used, expires number
+}
+
+func (r *clientRow) dest() []any { return []any{&r.document, &r.used, &r.expires} }
+
+func (r *clientRow) client() (storage.Client, error) {
 	var c storage.Client
-	err = decode("client", document, &c)
+	err := decode("client", r.document, &c)
+	if c.Registration != nil {
+		c.Registration.UsedAt, c.Registration.ExpiresAt = r.used.time(), r.expires.time()
+	}
 	return c, err
 }
 
@@ -36,13 +53,12 @@ func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
 	var out []storage.Client
 	err := e.read(ctx, "list clients", func(q querier) error {
 		out = nil
-		return q.each("SELECT document FROM clients ORDER BY id", nil, func(rows scanner) error {
-			var document text
-			if err := rows.Scan(&document); err != nil {
+		return q.each("SELECT "+clientColumns+" FROM clients ORDER BY id", nil, func(rows scanner) error {
+			var row clientRow
+			if err := rows.Scan(row.dest()...); err != nil {
 				return err
 			}
-			var c storage.Client
-			err := decode("client", document, &c)
+			c, err := row.client()
 			out = append(out, c)
 			return err
 		})
@@ -115,8 +131,13 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 		}
 		events = nil // written
 	}
+	return e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ?", string(id))
+}
+
+// removeClient removes a client by a statement, with what belongs to it.
+func (e *Engine) removeClient(ctx context.Context, id storage.ClientID, remove string, args ...any) error {
 	return e.step(ctx, "delete client", func(q querier) error {
-		if err := q.change("DELETE FROM clients WHERE id = ?", string(id)); err != nil {
+		if err := q.change(remove, args...); err != nil {
 			return err
 		}
 		for _, text := range []string{
@@ -128,7 +149,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 				return err
 			}
 		}
-		return q.changed(clientsVersion, events)
+		return q.changed(clientsVersion, nil)
 	})
 }
 

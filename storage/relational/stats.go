@@ -19,7 +19,7 @@ type meter struct {
 }
 
 func newMeter(tables []expired) *meter {
-	m := &meter{swept: map[string]*atomic.Int64{}}
+	m := &meter{swept: map[string]*atomic.Int64{clientsTable: new(atomic.Int64)}}
 	for _, x := range tables {
 		m.swept[x.table] = new(atomic.Int64)
 	}

@@ -15,6 +15,7 @@ const (
 	keepMessage = 7 * 24 * time.Hour  // after it was delivered or given up
 	keepUnsent  = 30 * 24 * time.Hour // that neither happened to
 	keepSession = time.Hour
+	keepToken   = 30 * 24 * time.Hour // for registrations, so that operators see that it has expired
 
 	// keepCode is longer than a code ends after the time in the ID of its grant, which may be
 	// that of the request: an hour and a minute at most. Each sweep looks at the grants
@@ -36,6 +37,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"pushed_requests", "hash", "expires_at <= ?", []any{us}},
+		{"registration_tokens", "id", "expires_at <= ?", []any{micro(now.Add(-keepToken))}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
 		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before
@@ -103,7 +105,8 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 		total += int(removed)
 		e.meter.swept[x.table].Add(removed)
 	}
-	return total, nil
+	removed, err := e.sweepClients(ctx, now, limit)
+	return total + removed, err
 }
 
 // sweeping returns a statement that removes up to limit rows, at most a thousand.

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"remembered devices", rememberedDevices},
 		{"extensions", extensions},
 		{"clients", clients},
+		{"registrations", registrations},
 		{"API keys", apiKeys},
 		{"codes and grants", grants},
 		{"keys", keys},

@@ -17,6 +17,7 @@ import (
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"
+	"sallyport/provider/registration"
 	"sallyport/storage/seal"
 	"sallyport/web"
 )
@@ -33,16 +34,17 @@ const MaxBody = 4 << 20
 
 // Services are what the surface calls.
 type Services struct {
-	Users       *users.Registry
-	Invitations *invitation.Registry
-	Sessions    *session.Registry
-	Messages    *messages.Registry
-	Journal     *audit.Journal
-	Clients     *clients.Registry
-	Waits       *waits.Registry
-	APIKeys     *apikeys.Keys
-	Keyring     *seal.Keyring
-	Records     desired.Records
+	Users              *users.Registry
+	Invitations        *invitation.Registry
+	Sessions           *session.Registry
+	Messages           *messages.Registry
+	Journal            *audit.Journal
+	Clients            *clients.Registry
+	Waits              *waits.Registry
+	RegistrationTokens *registration.Tokens
+	APIKeys            *apikeys.Keys
+	Keyring            *seal.Keyring
+	Records            desired.Records
 }
 
 // Options of the surface.
@@ -106,6 +108,9 @@ func (s *Surface) routes() []route {
 		{"DELETE", "/clients/:client", nil, s.deleteClient},
 		{"POST", "/clients/:client/secrets", nil, s.addClientSecret},
 		{"DELETE", "/clients/:client/secrets/old", nil, s.dropClientSecret},
+		{"GET", "/registration-tokens", nil, s.listRegistrationTokens},
+		{"POST", "/registration-tokens", nil, s.createRegistrationToken},
+		{"DELETE", "/registration-tokens/:token", nil, s.revokeRegistrationToken},
 		{"GET", "/api-keys", []string{"name"}, s.listAPIKeys},
 		{"POST", "/api-keys", nil, s.createAPIKey},
 		{"GET", "/api-keys/:key", nil, s.showAPIKey},

@@ -12,6 +12,7 @@ import (
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"
+	"sallyport/provider/registration"
 	"sallyport/provider/secret"
 	"sallyport/web"
 	"sallyport/web/problem"
@@ -99,6 +100,7 @@ var known = []struct {
 	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{registration.ErrNoToken, http.StatusNotFound, codeNotFound},
 	{invitation.ErrNotFound, http.StatusNotFound, codeNotFound},
 	{invitation.ErrActive, http.StatusConflict, string(mfa.IdentifierTaken)},
 	{invitation.ErrNoMail, http.StatusConflict, codeConflict},

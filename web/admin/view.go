@@ -136,11 +136,13 @@ func newSession(s storage.Session) Session {
 type Client struct {
 	storage.Client
 	Secrets int `json:"secrets"`
+	// Registration is that of a client that registered itself.
+	Registration *Registration `json:"registration,omitempty"`
 }
 
 func newClient(c storage.Client) Client {
-	v := Client{Client: c, Secrets: len(c.SecretHashes)}
-	v.SecretHashes = nil
+	v := Client{Client: c, Secrets: len(c.SecretHashes), Registration: newRegistration(c.Registration)}
+	v.SecretHashes, v.Client.Registration = nil, nil
 	return v
 }
 
@@ -244,6 +246,8 @@ type Done struct {
 	Session storage.SessionID `json:"session,omitempty"`
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Message storage.MessageID `json:"message,omitempty"`
+	// RegistrationToken was created or revoked.
+	RegistrationToken storage.RegistrationTokenID `json:"registration_token,omitempty"`
 	// Invitation was made, or sent again.
 	Invitation *Invitation `json:"invitation,omitempty"`
 	Done       string      `json:"done"`

@@ -12,7 +12,7 @@ import (
 
 // Members of a record that a read shows and no call can write.
 var (
-	clientReadOnly = []string{"secrets", "created_at", "updated_at"}
+	clientReadOnly = []string{"secrets", "registration", "created_at", "updated_at"}
 	userReadOnly   = []string{"names", "retired_usernames", "authenticators", "sessions", "waits", "created_at", "updated_at"}
 )
 

@@ -11,6 +11,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/oauth"
+	"sallyport/provider/registration"
+	"sallyport/storage"
 	"sallyport/web"
 )
 
@@ -52,6 +54,10 @@ func New(p *provider.Provider, o Options) *Surface {
 func (s *Surface) Mount(r gin.IRouter) {
 	r.POST("/token", endpoint(s.provider.Grants.Token).handle)
 	r.POST("/par", endpoint(s.provider.Push).handle)
+	r.POST(registration.Path, endpoint(s.provider.Registration.Register).handle)
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+		r.Handle(method, registration.Path+"/:client", s.manage)
+	}
 	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 	userinfo := endpoint(s.provider.Introspection.Userinfo)
@@ -86,9 +92,14 @@ func (s *Surface) Shared(path string) *cors.Cors {
 	return nil
 }
 
+// manage serves the configuration endpoint of a client.
+func (s *Surface) manage(c *gin.Context) {
+	s.provider.Registration.Manage(c.Writer, c.Request, web.Caller(c), storage.ClientID(c.Param("client")))
+}
+
 // Refuse writes the engine's refusals as JSON: all callers are programs, whatever they accept.
 func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	if path := c.Request.URL.Path; path != "/introspect" && s.Shared(path) == nil {
+	if path := c.Request.URL.Path; path != "/introspect" && path != registration.Path && !strings.HasPrefix(path, registration.Path+"/") && s.Shared(path) == nil {
 		return false
 	}
 	web.WriteJSON(c, status, reason)

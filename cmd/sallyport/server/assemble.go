@@ -25,6 +25,7 @@ import (
 	"sallyport/provider"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/registration"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/account"
@@ -93,9 +94,14 @@ func (s *Server) assemble(p Options) error {
 	s.Events.AddMethods(s.namedMethods())
 	own := account.Client(c.Issuer, c.Product)
 	s.Clients = clients.NewRegistry(s.Store, s.Journal, p.Now, p.Random, own)
+	s.RegistrationTokens = registration.NewTokens(s.Store, s.Journal, p.Now, p.Random)
 	s.APIKeys = apikeys.New(s.Store, s.Journal, p.Now, p.Random, c.Environment, p.Log)
 
 	fetcher, err := newFetcher(p)
+	if err != nil {
+		return err
+	}
+	registrations, err := registrationOptions(c.Registration)
 	if err != nil {
 		return err
 	}
@@ -107,7 +113,7 @@ func (s *Server) assemble(p Options) error {
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, MTLS: certificates, Logger: p.Log, Admit: s.Budgets.Admit,
-		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer, SignUp: s.signUp(c),
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, Registration: registrations, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer, SignUp: s.signUp(c),
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
@@ -168,7 +174,7 @@ func descriptions() []apidocs.Description {
 
 // budgets returns the limits by the budgets they are of.
 func budgets(l config.Limits) map[string]int {
-	return map[string]int{budget.Opens: l.Opens, budget.Initiations: l.Initiations, budget.Names: l.Names, budget.Failures: l.Failures, budget.Refusals: l.Refusals}
+	return map[string]int{budget.Opens: l.Opens, budget.Initiations: l.Initiations, budget.Names: l.Names, budget.Failures: l.Failures, budget.Refusals: l.Refusals, budget.Registrations: l.Registrations}
 }
 
 func aliases(in map[string]string) map[string]mfa.Level {

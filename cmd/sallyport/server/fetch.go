@@ -1,7 +1,15 @@
 package server
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"sallyport/config"
+	"sallyport/provider/clientkeys"
+	"sallyport/provider/clientmetadata"
 	"sallyport/provider/fetch"
+	"sallyport/provider/registration"
 )
 
 // newFetcher returns what reads documents that clients publish.
@@ -12,4 +20,21 @@ func newFetcher(p Options) (*fetch.Fetcher, error) {
 		return nil, err
 	}
 	return fetch.New(p.Now, fetch.Options{Allowed: f.Networks(), Roots: roots}), nil
+}
+
+// registrationOptions returns how clients register themselves.
+func registrationOptions(c config.Registration) (registration.Options, error) {
+	o := registration.Options{Mode: c.Mode, Unused: c.Unused, Idle: c.Idle, MaxUnused: c.MaxUnused,
+		Rules: clientmetadata.Rules{Scopes: c.Scopes, Audience: c.Audience, MFA: c.MFA, ClientCredentials: c.ClientCredentials}}
+	for _, name := range slices.Sorted(maps.Keys(c.StatementIssuers)) {
+		set, uri, err := c.KeysOf(name)
+		if err == nil && set != nil {
+			err = clientkeys.CheckSet(set, false)
+		}
+		if err != nil {
+			return o, fmt.Errorf("registration.statement_issuers: %s: %w", name, err)
+		}
+		o.Statements = append(o.Statements, registration.Issuer{Name: name, JWKS: set, JWKSURI: uri})
+	}
+	return o, nil
 }

@@ -37,6 +37,7 @@ import (
 	"sallyport/provider"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/registration"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -68,38 +69,39 @@ type Options struct {
 
 // Server has every package of a provider, assembled.
 type Server struct {
-	Store       *relational.Engine
-	Keyring     *seal.Keyring
-	Keys        *keys.Manager
-	Journal     *audit.Journal
-	Password    *password.Method
-	TOTP        *totp.Method
-	Passkey     *passkey.Method // nil: there are no passkeys
-	Verifier    *exchange.Verifier
-	Accounts    *selfservice.Accounts
-	Users       *users.Registry
-	Sessions    *session.Registry
-	Backend     *backend.Service
-	Messages    *messages.Registry
-	Resets      *reset.Resets // nil: no message can be sent, or the setting says no
-	Invitations *invitation.Registry
-	SignUps     *signup.SignUps
-	Clients     *clients.Registry
-	APIKeys     *apikeys.Keys
-	Provider    *provider.Provider
-	Budgets     *web.Budgets
-	Deliveries  *delivery.Worker // of messages to users
-	Handler     http.Handler     // of the public listener
-	Metrics     *prometheus.Registry
-	Events      *metrics.Events
-	Tracer      *tracing.Tracer // nil: nothing is traced
-	Now         func() time.Time
-	Log         *slog.Logger
-	health      *health
-	files       []*file // read again while the server serves
-	hangup      <-chan os.Signal
-	editable    bool         // users choose their user names
-	sweptAt     atomic.Int64 // in seconds
+	Store              *relational.Engine
+	Keyring            *seal.Keyring
+	Keys               *keys.Manager
+	Journal            *audit.Journal
+	Password           *password.Method
+	TOTP               *totp.Method
+	Passkey            *passkey.Method // nil: there are no passkeys
+	Verifier           *exchange.Verifier
+	Accounts           *selfservice.Accounts
+	Users              *users.Registry
+	Sessions           *session.Registry
+	Backend            *backend.Service
+	Messages           *messages.Registry
+	Resets             *reset.Resets // nil: no message can be sent, or the setting says no
+	Invitations        *invitation.Registry
+	SignUps            *signup.SignUps
+	Clients            *clients.Registry
+	RegistrationTokens *registration.Tokens
+	APIKeys            *apikeys.Keys
+	Provider           *provider.Provider
+	Budgets            *web.Budgets
+	Deliveries         *delivery.Worker // of messages to users
+	Handler            http.Handler     // of the public listener
+	Metrics            *prometheus.Registry
+	Events             *metrics.Events
+	Tracer             *tracing.Tracer // nil: nothing is traced
+	Now                func() time.Time
+	Log                *slog.Logger
+	health             *health
+	files              []*file // read again while the server serves
+	hangup             <-chan os.Signal
+	editable           bool         // users choose their user names
+	sweptAt            atomic.Int64 // in seconds
 }
 
 // NewOptions returns options with the secrets that the settings name.

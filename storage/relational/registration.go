@@ -1,0 +1,128 @@
+package relational
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/storage"
+)
+
+const clientsTable = "clients"
+
+// RegisterClient implements storage.Registrations. Concurrent registrations may exceed the limit by as
+// many as there are.
+func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused int, now time.Time, events []storage.Event) error {
+	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	return e.step(ctx, "register client", func(q querier) error {
+		if token := c.Registration.Token; token != "" {
+			err := q.change("UPDATE registration_tokens SET uses = uses + 1, used_at = ? WHERE id = ? AND expires_at > ? AND (max_uses = 0 OR uses < max_uses)",
+				micro(now), ref(token), micro(now))
+			if err != nil {
+				return err
+			}
+		}
+		err := q.spend(`INSERT INTO clients (id, document, updated_at, used_at, expires_at)
+			SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint), 0, CAST(? AS bigint)
+			WHERE (SELECT COUNT(*) FROM clients WHERE expires_at > 0 AND used_at = 0) < ? ON CONFLICT (id) DO NOTHING`,
+			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), int64(maxUnused))
+		if err != nil {
+			return err
+		}
+		return q.changed(clientsVersion, events)
+	})
+}
+
+// UseClient implements storage.Registrations.
+func (e *Engine) UseClient(ctx context.Context, id storage.ClientID, now, keep time.Time) error {
+	return e.write(ctx, "use client", func(q querier) error {
+		return q.send("UPDATE clients SET used_at = ?, expires_at = ? WHERE id = ? AND expires_at > 0 AND used_at < ?",
+			micro(now), micro(keep), string(id), micro(now))
+	})
+}
+
+// sweepClients removes clients that registered themselves and have expired.
+func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (int, error) {
+	var expired []storage.ClientID
+	err := e.read(ctx, "find expired clients", func(q querier) error {
+		expired = nil
+		return q.each("SELECT id FROM clients WHERE expires_at > 0 AND expires_at <= ? LIMIT ?", []any{micro(now), page(limit)}, func(rows scanner) error {
+			var id text
+			err := rows.Scan(&id)
+			expired = append(expired, storage.ClientID(id))
+			return err
+		})
+	})
+	removed := 0
+	for _, id := range expired {
+		if err != nil {
+			break
+		}
+		err = e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ? AND expires_at > 0 AND expires_at <= ?", string(id), micro(now))
+		if errors.Is(err, storage.ErrNotFound) { // it was used or deleted meanwhile
+			err = nil
+			continue
+		}
+		removed++
+	}
+	e.meter.swept[clientsTable].Add(int64(removed))
+	return removed, err
+}
+
+const tokenColumns = "id, hash, name, max_uses, uses, created_at, used_at, expires_at"
+
+// CreateRegistrationToken implements storage.Registrations.
+func (e *Engine) CreateRegistrationToken(ctx context.Context, t storage.RegistrationToken, events []storage.Event) error {
+	return e.step(ctx, "create registration token", func(q querier) error {
+		in := insertInto("registration_tokens (" + tokenColumns + ")")
+		in.add(ref(t.ID), blob(t.Hash), clean(t.Name), t.MaxUses, t.Uses, micro(t.CreatedAt), micro(t.UsedAt), micro(t.ExpiresAt))
+		if err := in.run(q, ""); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// RegistrationToken implements storage.Registrations.
+func (e *Engine) RegistrationToken(ctx context.Context, hash []byte) (storage.RegistrationToken, error) {
+	found, err := e.registrationTokens(ctx, "WHERE hash = ?", blob(hash))
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return storage.RegistrationToken{}, err
+	}
+	return found[0], nil
+}
+
+// ListRegistrationTokens implements storage.Registrations.
+func (e *Engine) ListRegistrationTokens(ctx context.Context) ([]storage.RegistrationToken, error) {
+	return e.registrationTokens(ctx, "ORDER BY id DESC")
+}
+
+func (e *Engine) registrationTokens(ctx context.Context, which string, args ...any) ([]storage.RegistrationToken, error) {
+	var out []storage.RegistrationToken
+	err := e.read(ctx, "read registration tokens", func(q querier) error {
+		out = nil
+		return q.each("SELECT CAST(id AS text), hash, name, max_uses, uses, created_at, used_at, expires_at FROM registration_tokens "+which, args, func(rows scanner) error {
+			var id, name text
+			var hash []byte
+			var most, uses, created, used, expires number
+			err := rows.Scan(&id, &hash, &name, &most, &uses, &created, &used, &expires)
+			out = append(out, storage.RegistrationToken{ID: storage.RegistrationTokenID(id), Hash: hash, Name: string(name), MaxUses: int64(most), Uses: int64(uses),
+				CreatedAt: created.time(), UsedAt: used.time(), ExpiresAt: expires.time()})
+			return err
+		})
+	})
+	return out, err
+}
+
+// DeleteRegistrationToken implements storage.Registrations.
+func (e *Engine) DeleteRegistrationToken(ctx context.Context, id storage.RegistrationTokenID, events []storage.Event) error {
+	return e.step(ctx, "delete registration token", func(q querier) error {
+		if err := q.change("DELETE FROM registration_tokens WHERE id = ?", ref(id)); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
