@@ -18,14 +18,15 @@ import (
 // given are the scopes allowed in this request; nil: not asked yet. interactive says that the user
 // proved a factor in it. First-party clients (consent "skip") need consent only with
 // prompt=consent, or if the request relies on the session alone and any program could
-// impersonate the client.
+// impersonate the client. Who ends a polled request is always asked: whoever began it may be elsewhere
+// (RFC 8628 section 5.4).
 func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string, interactive bool) (bool, []string, error) {
 	// Consent is needed even without scopes: every token contains the user.
 	scopes := consentScopes(r)
 	if given != nil {
 		return !oauth.Covers(given, scopes), scopes, nil
 	}
-	if !interactive && r.impersonable() {
+	if r.polled != "" || !interactive && r.impersonable() {
 		return true, scopes, nil
 	}
 	return p.withoutConsent(ctx, r, user, scopes)

@@ -282,6 +282,11 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 	if asks {
 		st.Kind, st.Scopes = StepConsent, scopes
 	}
+	if r.polled != "" {
+		if st.Polled, err = p.pending(ctx, r); err != nil {
+			return Step{}, err
+		}
+	}
 	return st, nil
 }
 

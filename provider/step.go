@@ -76,13 +76,16 @@ type Step struct {
 	// InBrowser: the owner is the browser that the login is bound to.
 	InBrowser bool
 	// Account is the subject or, before that is known, the user of the identifier; nil: none.
-	Account    *storage.Account
-	Client     storage.Client
-	Login      exchange.Login // for the calls of exchange.Verifier
-	Verdict    mfa.Verdict
-	Options    []exchange.Option
-	Scopes     []string // to consent to
-	Offer      string   // the method offered
+	Account *storage.Account
+	Client  storage.Client
+	Login   exchange.Login // for the calls of exchange.Verifier
+	Verdict mfa.Verdict
+	Options []exchange.Option
+	Scopes  []string // to consent to
+	// Polled is the request that the login ends, in a consent step: its client polls for it, and whoever
+	// began it may be elsewhere. nil: it is another login.
+	Polled     *storage.PolledRequest
+	Offer      string // the method offered
 	LoginHint  string
 	UILocales  []string
 	Refusal    string // OAuth error code

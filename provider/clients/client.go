@@ -21,8 +21,11 @@ type Client struct {
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
 const FAPI2 = "fapi2"
 
+// DeviceCode is the grant type of devices without a browser (RFC 8628 section 3.4).
+const DeviceCode = "urn:ietf:params:oauth:grant-type:device_code"
+
 // GrantTypes are the supported grants.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode}
 
 var (
 	_ fosite.Client                         = (*Client)(nil)

@@ -85,7 +85,8 @@ type Client struct {
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// `authorization_code` (the default), `refresh_token`, `client_credentials`.
+	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
+	// `urn:ietf:params:oauth:grant-type:device_code` for [devices without a browser](guides/devices-without-a-browser.md).
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.
 	ResponseTypes []string `yaml:"response_types"`

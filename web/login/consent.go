@@ -9,11 +9,14 @@ import (
 )
 
 // consentPage is the data of the page that asks for consent.
-type consentPage struct{ Scopes []string }
+type consentPage struct {
+	Scopes []string
+	From   *origin // of a request that began elsewhere; nil: it began in this browser
+}
 
 func (p *Pages) consentForm(c *gin.Context) {
 	if call, ok := p.at(c, provider.StepConsent, provider.Ask{}); ok {
-		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPage{Scopes: call.Step.Scopes}))
+		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPage{Scopes: call.Step.Scopes, From: originOf(call.Step.Polled)}))
 	}
 }
 
