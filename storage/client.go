@@ -114,7 +114,17 @@ type Client struct {
 	TosURI    string `json:"tos_uri,omitempty"`
 	// SupportURL is where its users get help; "": the server's.
 	SupportURL string `json:"support_url,omitempty"`
-	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
+	// Contacts are addresses of people responsible for the client; SoftwareID and SoftwareVersion name
+	// what it is an instance of (RFC 7591 section 2). The server shows them to operators only.
+	Contacts        []string `json:"contacts,omitempty"`
+	SoftwareID      string   `json:"software_id,omitempty"`
+	SoftwareVersion string   `json:"software_version,omitempty"`
+	// InitiateLoginURI begins a login at the client (OpenID Connect Core section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
+	// SectorIdentifierURI is a list of redirect URIs that clients have in common, which contained this
+	// client's when it was registered (OpenID Connect Dynamic Client Registration section 5).
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+	ClientURI           string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa/users"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -79,6 +80,7 @@ func newClient(c *Client) storage.Client {
 		SignUp: c.SignUp, SignUpRequired: c.SignUpRequired, SignUpOptional: c.SignUpOptional, TermsURL: c.TermsURL, TermsVersion: c.TermsVersion,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, SilentLogin: c.SilentLogin,
 		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, SupportURL: c.SupportURL, ClientURI: c.ClientURI,
+		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion, SectorIdentifierURI: c.SectorIdentifierURI,
 		IDTokenAlg: c.IDTokenAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
@@ -105,6 +107,7 @@ func newClient(c *Client) storage.Client {
 		}
 		out.SecretHashes = [][]byte{sum}
 	}
+	clients.SetDefaults(&out)
 	return out
 }
 
