@@ -69,7 +69,7 @@ func (h *fixture) allow(st Step, v mfa.Caller) (Finished, error) {
 	if st.Kind != StepConsent || st.Polled == nil {
 		h.t.Fatalf("step = %s of %+v, want consent to a polled request", st.Kind, st.Polled)
 	}
-	h.ok(h.p.Allow(h.ctx, st, v))
+	h.ok(h.p.Allow(h.ctx, st, v, nil))
 	next, err := h.p.Next(h.ctx, Ask{Request: st.Request.Address(), Visit: v})
 	if err != nil {
 		return Finished{}, err
@@ -307,7 +307,7 @@ func TestALoginForADeviceFollowsThePolicy(t *testing.T) {
 		if st.Kind != StepVerify || st.Polled != nil {
 			t.Errorf("%s: step = %s, want a second factor before the question", name, st.Kind)
 		}
-		if err := h.p.Allow(h.ctx, st, h.visit); mfa.CodeOf(err) != mfa.InvalidRequest {
+		if err := h.p.Allow(h.ctx, st, h.visit, nil); mfa.CodeOf(err) != mfa.InvalidRequest {
 			t.Errorf("%s: allowed = %v", name, err)
 		}
 	}
