@@ -85,6 +85,7 @@ type Client struct {
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
+	// `urn:ietf:params:oauth:grant-type:device_code` for [devices without a browser](guides/devices-without-a-browser.md),
 	// `urn:ietf:params:oauth:grant-type:token-exchange`.
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.
@@ -157,6 +158,9 @@ type Client struct {
 	// `skip` (the default) for first-party applications, `ask` for others. With `ask` users
 	// consent even if no scope is requested, because a token identifies them.
 	Consent string `yaml:"consent"`
+	// Those of `scopes` without which the client is of no use: users who allow it anything cannot
+	// leave them out. They can never leave out `openid`. See [consent](guides/consent.md).
+	RequiredScopes []string `yaml:"required_scopes"`
 	// Any program on the machine can impersonate a public client whose redirect URI is a loopback
 	// address or a private-use scheme (RFC 8252 section 8.6). Unless this is set, its users
 	// confirm each login that a session would finish, and `prompt=none` gets

@@ -53,7 +53,7 @@ func Unavailable(cause error) *Error {
 	return &Error{Code: "temporarily_unavailable", Description: "try again later", Status: http.StatusServiceUnavailable, Cause: cause}
 }
 
-// registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2,
+// registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707 section 2,
 // RFC 9449 sections 5 and 8, RFC 7591 section 3.2.2,
 // OpenID Connect Core section 3.1.2.6).
 func registered(code string) bool {
@@ -64,6 +64,7 @@ func registered(code string) bool {
 		"account_selection_required", "unmet_authentication_requirements", "request_not_supported",
 		"request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object",
 		"unsupported_token_type", "invalid_token", "insufficient_scope", "invalid_dpop_proof", "use_dpop_nonce",
+		"authorization_pending", "slow_down", "expired_token",
 		"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement":
 		return true
 	}
@@ -145,6 +146,12 @@ func describe(code string) string {
 		return "the response type is not supported for this client"
 	case "invalid_client":
 		return "client authentication did not succeed"
+	case "authorization_pending":
+		return "the user has not decided yet"
+	case "slow_down":
+		return "the request came too soon: wait five seconds longer from now on"
+	case "expired_token":
+		return "the user did not decide in time"
 	case "unsupported_grant_type":
 		return "the grant type is not supported"
 	}

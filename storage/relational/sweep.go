@@ -38,6 +38,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"pushed_requests", "hash", "expires_at <= ?", []any{us}},
 		{"registration_tokens", "id", "expires_at <= ?", []any{micro(now.Add(-keepToken))}},
+		{"polled_requests", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepPolled))}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
 		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before

@@ -58,6 +58,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		r.Handle(method, registration.Path+"/:client", s.manage)
 	}
+	r.POST("/device_authorization", endpoint(s.provider.DeviceAuthorization).handle)
 	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 	userinfo := endpoint(s.provider.Introspection.Userinfo)
@@ -81,7 +82,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 // Introspection is for resource servers, never for pages.
 func (s *Surface) Shared(path string) *cors.Cors {
 	switch path {
-	case "/token", "/par", "/revoke", "/userinfo":
+	case "/token", "/par", "/device_authorization", "/revoke", "/userinfo":
 		return s.calls
 	case "/jwks.json":
 		return s.reads

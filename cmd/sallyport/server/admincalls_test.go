@@ -27,6 +27,7 @@ func (c adminWalk) walk() {
 	c.clientWalk()
 	c.keyWalk()
 	c.invitationWalk()
+	c.registrationWalk()
 	c.messageWalk()
 	c.waitWalk()
 	c.stateWalk()

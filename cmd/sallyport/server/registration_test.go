@@ -27,6 +27,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider/desired"
 	"sallyport/storage"
+	"sallyport/web/admin"
 	"sallyport/web/webtest"
 )
 
@@ -460,4 +461,26 @@ func TestOperatorsAndRegisteredClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.refused("a disabled client", 401, "invalid_token")(g.send("GET", "/register/"+id, fmt.Sprint(out["registration_access_token"]), ""))
+}
+
+// registrationWalk makes every call about initial access tokens.
+func (c adminWalk) registrationWalk() {
+	c.Helper()
+	made := c.Call("POST", "/registration-tokens", map[string]any{"name": "CI", "max_uses": 3}).Done(201, "created")
+	if !strings.HasPrefix(made.Secret, "sallyport_registration_") {
+		c.Errorf("token = %+v", made)
+	}
+	for field, body := range map[string]map[string]any{
+		"name": {"name": "a\nb"}, "max_uses": {"name": "a", "max_uses": 0}, "expires_at": {"name": "a", "expires_at": "2001-01-01T00:00:00Z"},
+	} {
+		c.Call("POST", "/registration-tokens", body).Refused(400, "invalid_request", field)
+	}
+	got := c.Call("GET", "/registration-tokens", nil)
+	var page admin.RegistrationTokens
+	if got.Decode(200, &page); len(page.Tokens) != 1 || page.Tokens[0].ID != made.RegistrationToken || page.Tokens[0].MaxUses != 3 || strings.Contains(string(got.Raw), made.Secret) {
+		c.Errorf("tokens = %s", got.Raw)
+	}
+	one := "/registration-tokens/" + string(made.RegistrationToken)
+	c.Call("DELETE", one, nil).Done(200, "revoked")
+	c.Call("DELETE", one, nil).Refused(404, "not_found", "no such registration token")
 }
