@@ -25,6 +25,9 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Subjects", "OpenID Connect Core section 8"},
+	{"Encryption", "RFC 7516, RFC 7518, OpenID Connect Core section 10.2"},
+	{"Userinfo", "OpenID Connect Core section 5.3"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 }
 

@@ -16,6 +16,7 @@ import (
 type Client struct {
 	storage.Client
 	Origins map[string]bool // from which pages may send its requests, as package origin writes them
+	Sector  string          // of its subjects (OpenID Connect Core section 8.1); "": they are public
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
@@ -37,7 +38,7 @@ func New(c storage.Client) *Client {
 			origins[o] = true
 		}
 	}
-	return &Client{Client: c, Origins: origins}
+	return &Client{Client: c, Origins: origins, Sector: SectorOf(c)}
 }
 
 // MayUse reports whether the client is registered for a grant type. The default is the code

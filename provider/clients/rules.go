@@ -61,6 +61,8 @@ func Faults(c storage.Client) []Fault {
 	k.checkURIs()
 	k.checkPolicy()
 	k.checkTokens()
+	k.checkSubjects()
+	k.checkEncryption()
 	return k.faults
 }
 
@@ -103,6 +105,8 @@ func (k *checker) checkKeys() {
 	if len(k.JWKS) > 0 {
 		err := clientkeys.CheckSet(k.JWKS, k.AuthMethod == mtls.SelfSignedAuth)
 		k.fault(err != nil, "jwks", fmt.Sprint(err))
+		k.fault(err == nil && (k.AuthMethod == "private_key_jwt" || k.RequireSignedRequestObject) && !clientkeys.CanVerify(k.JWKS), "jwks",
+			"has no key for the signatures of the client: RS256, PS256, ES256 or Ed25519")
 	}
 	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
 	for i, uri := range k.RequestURIs {
