@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -231,5 +232,26 @@ func TestPairwiseLogoutTokens(t *testing.T) {
 	}
 	if len(list) != 2 {
 		t.Errorf("%d clients are told, want 2", len(list))
+	}
+}
+
+// An exchanged token names the user as the client that got it sees them.
+func TestExchangingTokensOfPairwiseClients(t *testing.T) {
+	h := newFixture(t)
+	h.withGateway(pairwiseAt("gateway.example"), func(c *storage.Client) { c.ExchangeSubjectTypes = []string{"access_token", "id_token"} })
+	h.client("rp", resources(api), pairwiseAt("rp.example"))
+	h.client("direct", pairwiseAt("gateway.example"))
+	code, s := h.signIn(params("rp", "scope", "openid read"), "ada")
+	tokens := h.post(h.p.Grants.Token, "rp", redeem(code))
+	want, _ := h.readJWT(h.tokensAt("direct", "gateway.example", s).get("id_token"))
+	for kind, subject := range map[string]string{accessType: tokens.get("access_token"), idTokenType: tokens.get("id_token")} {
+		got := h.exchange("gateway", subject, "subject_token_type", kind)
+		if got.Status != http.StatusOK {
+			t.Errorf("%s: %d %s", kind, got.Status, got.Raw)
+			continue
+		}
+		if claims, _ := h.readJWT(got.get("access_token")); claims["sub"] != want["sub"] || claims["sid"] != want["sid"] || strings.Contains(got.Raw, string(s.Session.UserID)) {
+			t.Errorf("%s: claims %v, want the subject and session of the sector %v", kind, claims, want)
+		}
 	}
 }

@@ -22,8 +22,11 @@ type Client struct {
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
 const FAPI2 = "fapi2"
 
+// TokenExchange is the grant type of token exchange (RFC 8693 section 2.1).
+const TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+
 // GrantTypes are the supported grants.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", TokenExchange}
 
 var (
 	_ fosite.Client                         = (*Client)(nil)

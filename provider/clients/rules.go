@@ -142,6 +142,7 @@ func (k *checker) checkGrants() {
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
+	k.checkExchange(has(TokenExchange))
 	k.checkBound("dpop_bound_access_tokens", k.DPoPBound)
 	k.checkBound("tls_client_certificate_bound_access_tokens", k.CertificateBound)
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")

@@ -85,7 +85,8 @@ type Client struct {
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// `authorization_code` (the default), `refresh_token`, `client_credentials`.
+	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
+	// `urn:ietf:params:oauth:grant-type:token-exchange`.
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.
 	ResponseTypes []string `yaml:"response_types"`
@@ -95,6 +96,21 @@ type Client struct {
 	// them. Include the issuer for clients that call userinfo, which refuses tokens for resource
 	// servers only.
 	Audience []string `yaml:"audience"`
+	// With [token exchange](guides/token-exchange.md): the types of subject tokens it may present,
+	// `access_token` (the default), `id_token`.
+	ExchangeSubjectTypes []string `yaml:"token_exchange_subject_types"`
+	// Clients whose tokens it may present.
+	ExchangeSubjectClients []string `yaml:"token_exchange_subject_clients"`
+	// Resources that it is: it may present access tokens for these, besides those for itself and its own.
+	ExchangeSubjectAudiences []string `yaml:"token_exchange_subject_audiences"`
+	// Audiences that it may get tokens for: resources, and names of clients.
+	ExchangeAudiences []string `yaml:"token_exchange_audiences"`
+	// Scopes that those may have, as far as the presented token has them.
+	ExchangeScopes []string `yaml:"token_exchange_scopes"`
+	// Do not name it in those tokens as the actor (`act`).
+	ExchangeImpersonation bool `yaml:"token_exchange_impersonation"`
+	// The client that alone may exchange this client's tokens; they name it (`may_act`).
+	MayAct string `yaml:"may_act"`
 	// Exempt a confidential web client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `yaml:"pkce_optional"`
 	// Its access tokens are bound to a key, and every token request must prove it

@@ -19,6 +19,9 @@ type ID struct {
 	Issuer   string   `json:"iss"`
 	Audience Audience `json:"aud"`
 	Expires  int64    `json:"exp"`
+	ACR      string   `json:"acr"`
+	AMR      []string `json:"amr"`
+	AuthTime int64    `json:"auth_time"`
 }
 
 // WriteID writes an ID token (OpenID Connect Core section 2) about a user in a session, with the hashes of
