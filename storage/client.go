@@ -114,11 +114,19 @@ type Client struct {
 	TosURI    string `json:"tos_uri,omitempty"`
 	// SupportURL is where its users get help; "": the server's.
 	SupportURL string `json:"support_url,omitempty"`
-	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
+	// Contacts are addresses of people responsible for the client; SoftwareID and SoftwareVersion name
+	// what it is an instance of (RFC 7591 section 2). The server shows them to operators only.
+	Contacts        []string `json:"contacts,omitempty"`
+	SoftwareID      string   `json:"software_id,omitempty"`
+	SoftwareVersion string   `json:"software_version,omitempty"`
+	// InitiateLoginURI begins a login at the client (OpenID Connect Core section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
+	ClientURI        string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	// SubjectType is "public" (also "") or "pairwise" (OpenID Connect Core section 8): its users have
 	// other subjects at the clients of other sectors. SectorIdentifierURI names its sector by its host;
-	// "": the host of RedirectURIs does.
+	// "": the host of RedirectURIs does. It is a list of redirect URIs, which contained those of a client
+	// that registered itself (OpenID Connect Dynamic Client Registration section 5).
 	SubjectType         string `json:"subject_type,omitempty"`
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
 

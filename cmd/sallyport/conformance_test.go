@@ -30,6 +30,7 @@ var parts = [][2]string{
 	{"Userinfo", "OpenID Connect Core section 5.3"},
 	{"Token exchange", "RFC 8693"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
+	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
 }
 
 // conformance is a requirement as the comment of a test says it: "// Conformance (PART): SECTIONS: TEXT".

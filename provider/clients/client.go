@@ -44,6 +44,26 @@ func New(c storage.Client) *Client {
 	return &Client{Client: c, Origins: origins, Sector: SectorOf(c)}
 }
 
+// SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's
+// own settings.
+func SetDefaults(c *storage.Client) {
+	if c.AuthMethod == "" {
+		c.AuthMethod = New(*c).AuthenticationMethod()
+	}
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = []string{"authorization_code"}
+	}
+	if len(c.ResponseTypes) == 0 && slices.Contains(c.GrantTypes, "authorization_code") {
+		c.ResponseTypes = []string{"code"}
+	}
+	if c.MFA == "" {
+		c.MFA = "OFF"
+	}
+	if c.Consent == "" {
+		c.Consent = "skip"
+	}
+}
+
 // MayUse reports whether the client is registered for a grant type. The default is the code
 // grant (OpenID Connect Dynamic Client Registration section 2).
 func (c *Client) MayUse(grant string) bool {

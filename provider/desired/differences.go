@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa/users"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -82,6 +83,7 @@ func newClient(c *Client) storage.Client {
 		SubjectType: c.SubjectType, SectorIdentifierURI: c.SectorIdentifierURI,
 		IDTokenEncryptionAlg: c.IDTokenEncryptionAlg, IDTokenEncryptionEnc: c.IDTokenEncryptionEnc, UserinfoAlg: c.UserinfoAlg,
 		UserinfoEncryptionAlg: c.UserinfoEncryptionAlg, UserinfoEncryptionEnc: c.UserinfoEncryptionEnc,
+		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
 		IDTokenAlg: c.IDTokenAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
@@ -108,6 +110,7 @@ func newClient(c *Client) storage.Client {
 		}
 		out.SecretHashes = [][]byte{sum}
 	}
+	clients.SetDefaults(&out)
 	return out
 }
 

@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"slices"
 	"time"
 
 	"sallyport/config/strict"
@@ -197,6 +196,16 @@ type Client struct {
 	UserinfoEncryptionAlg string `yaml:"userinfo_encrypted_response_alg"`
 	// As `id_token_encrypted_response_enc`.
 	UserinfoEncryptionEnc string `yaml:"userinfo_encrypted_response_enc"`
+	// Address that begins a login at the client, `https://`
+	// ([OpenID Connect Core section 4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)).
+	// Pages lead there from a login that is over.
+	InitiateLoginURI string `yaml:"initiate_login_uri"`
+	// Addresses of those responsible for the client, at most 10.
+	Contacts []string `yaml:"contacts"`
+	// What the client is an instance of.
+	SoftwareID string `yaml:"software_id"`
+	// And in which version.
+	SoftwareVersion string `yaml:"software_version"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
 	IDTokenAlg string `yaml:"id_token_signed_response_alg"`
 	// `requested` (the default): the ID token has the claims that `claims` requests by name, and
@@ -285,7 +294,6 @@ func FromObject(members map[string]any, checks ...Check) (State, error) {
 
 // validate returns every fault of a state that was read.
 func (s *State) validate(r *strict.Reader, checks []Check) error {
-	s.defaults()
 	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
@@ -294,39 +302,9 @@ func (s *State) validate(r *strict.Reader, checks []Check) error {
 	return r.Err()
 }
 
-// Validate sets defaults and returns every fault of a state built in code.
+// Validate returns every fault of a state built in code.
 func (s *State) Validate() error {
 	r := strict.New()
-	s.defaults()
 	s.check(r)
 	return r.Err()
-}
-
-// defaults sets defaults. Users have none: what a file leaves out does not change.
-func (s *State) defaults() {
-	for i := range s.Clients {
-		s.Clients[i].defaults()
-	}
-}
-
-// defaults sets those of RFC 7591 section 2.
-func (c *Client) defaults() {
-	if c.AuthMethod == "" {
-		c.AuthMethod = "client_secret_basic"
-		if c.Public {
-			c.AuthMethod = "none"
-		}
-	}
-	if len(c.GrantTypes) == 0 {
-		c.GrantTypes = []string{"authorization_code"}
-	}
-	if len(c.ResponseTypes) == 0 && slices.Contains(c.GrantTypes, "authorization_code") {
-		c.ResponseTypes = []string{"code"}
-	}
-	if c.MFA == "" {
-		c.MFA = "OFF"
-	}
-	if c.Consent == "" {
-		c.Consent = "skip"
-	}
 }
