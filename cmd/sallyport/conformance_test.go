@@ -28,6 +28,7 @@ var parts = [][2]string{
 	{"Subjects", "OpenID Connect Core section 8"},
 	{"Encryption", "RFC 7516, RFC 7518, OpenID Connect Core section 10.2"},
 	{"Userinfo", "OpenID Connect Core section 5.3"},
+	{"Device authorization", "RFC 8628"},
 	{"Token exchange", "RFC 8693"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
