@@ -108,7 +108,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 			return r, e
 		}
 	}
-	if e := p.Grants.Check(ctx, r.grant()); e != nil {
+	if e := p.Grants.Check(r.grant()); e != nil {
 		return r, e
 	}
 	return r, nil
