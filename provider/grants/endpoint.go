@@ -25,6 +25,7 @@ type tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+	IssuedType   string `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
@@ -37,7 +38,9 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	delete(form, "audience") // a parameter of fosite; clients send resource
+	if form.Get("grant_type") != clients.TokenExchange {
+		delete(form, "audience") // a parameter of fosite; clients send resource
+	}
 	ctx, tx := begin(r.Context(), i.now())
 	tx.caller, tx.grantType, tx.verifier = caller, form.Get("grant_type"), form.Get("code_verifier")
 	// Before the client is authenticated: an assertion is good once, and a proof without a nonce is
@@ -47,7 +50,11 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	response, e := i.token(ctx, tx, r, form)
+	answer := i.token
+	if tx.grantType == clients.TokenExchange {
+		answer = i.exchange
+	}
+	response, e := answer(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)
 		return

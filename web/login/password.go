@@ -98,10 +98,12 @@ func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPa
 	var err error
 	d.Codes, d.Forgot = p.codeMethods(call), p.resets != nil
 	d.SignUp = p.signups != nil && p.signups.Mode(call.Step.Client) != signup.Off && !d.Known
+	signal := d.Signal
 	if d.Ceremony, err = p.firstCeremony(c, call); err != nil {
 		p.fail(c, call, err)
 		return
 	}
+	d.Signal = signal
 	if d.Passkey != "" {
 		d.Begin = page.BeginAsked
 	}

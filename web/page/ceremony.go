@@ -1,6 +1,7 @@
 package page
 
 import (
+	"encoding/json"
 	"strings"
 
 	"sallyport/mfa"
@@ -14,6 +15,7 @@ type Ceremony struct {
 	Options string // JSON
 	Fresh   string // address of newer options; "": there are none
 	Renew   int    // seconds until they are needed
+	Signal  string // JSON of what the script tells the browser's passkey manager; "": nothing
 	Begin   string // when the script makes the call; "": when the user presses the button, or types a name
 }
 
@@ -23,6 +25,19 @@ const (
 	BeginAsked   = "asked"   // only when the user presses the button
 	BeginUnasked = "unasked" // at once, where the browser does it without asking the user
 )
+
+// Signals returns Ceremony.Signal of a refusal: a passkey that no account has is to be forgotten.
+func Signals(refusal error) string {
+	unknown := mfa.UnknownOf(refusal)
+	if unknown == nil {
+		return ""
+	}
+	text, err := json.Marshal(map[string]json.RawMessage{"signalUnknownCredential": unknown})
+	if err != nil {
+		return "" // it was written as JSON
+	}
+	return string(text)
+}
 
 // Asking returns the ceremony that proves a passkey.
 func Asking(c mfa.Challenge) Ceremony { return Ceremony{Call: "get", Options: string(c)} }
@@ -42,7 +57,7 @@ func (c Ceremony) Shape(request storage.RequestID) (shape any, random []string, 
 	s := ceremonyShape{call: c.Call, begin: c.Begin, renew: c.Renew}
 	before, after, found := strings.Cut(c.Options, challengeField)
 	challenge, rest, ended := strings.Cut(after, `"`)
-	if !found || !ended {
+	if !found || !ended || c.Signal != "" {
 		return nil, nil, false
 	}
 	s.options, s.rest = before, rest
