@@ -103,6 +103,8 @@ type Client struct {
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
 	Consent string `json:"consent,omitempty"`
+	// RequiredScopes cannot be left out by users who allow the client anything.
+	RequiredScopes []string `json:"required_scopes,omitempty"`
 	// SilentLogin lets a public client with a loopback or private-scheme redirect finish from
 	// a session, though any program could impersonate it (RFC 8252 section 8.6).
 	SilentLogin bool `json:"silent_login,omitempty"`
@@ -156,9 +158,11 @@ func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Secon
 
 // Consent has the scopes a user allowed a client.
 type Consent struct {
-	UserID    UserID
-	ClientID  ClientID
-	Scopes    []string
+	UserID   UserID
+	ClientID ClientID
+	Scopes   []string
+	// Declined are scopes that the user left out when allowing the others.
+	Declined  []string
 	GrantedAt time.Time
 }
 

@@ -29,6 +29,7 @@ func OperatorsAlone() map[string]string {
 		"mfa_url":                "it would let a stranger collect codes on a page of its own",
 		"manages_factors":        "it would let a stranger remove the factors of users",
 		"consent":                "users are always asked before a stranger's client learns who they are",
+		"required_scopes":        "without it users leave out what they do not want to allow",
 		"silent_login":           "it gives in to impersonation (RFC 8252 section 8.6)",
 		"support_url":            "pages name it as the operator's support",
 		"id_token_claims":        "no metadata has it",

@@ -258,6 +258,9 @@ func (k *checker) checkPolicy() {
 	k.fault(k.TermsURL == "" && k.TermsVersion != "", "terms_url", "is required with terms_version")
 	k.fault((k.TermsURL != "" || k.TermsVersion != "") && !input.TermsVersion(k.TermsVersion), "terms_version", input.TermsVersionFault)
 	k.oneOf("consent", k.Consent, "skip", "ask")
+	for i, s := range k.RequiredScopes {
+		k.fault(!slices.Contains(k.Client.Client.Scopes, s), fmt.Sprintf("required_scopes[%d]", i), "must be one of scopes")
+	}
 	k.oneOf("profile", k.Profile, "", FAPI2)
 	for i, m := range k.AllowedMethods {
 		k.fault(m == "", fmt.Sprintf("allowed_methods[%d]", i), "must name a method")

@@ -157,6 +157,9 @@ type Client struct {
 	// `skip` (the default) for first-party applications, `ask` for others. With `ask` users
 	// consent even if no scope is requested, because a token identifies them.
 	Consent string `yaml:"consent"`
+	// Those of `scopes` without which the client is of no use: users who allow it anything cannot
+	// leave them out. They can never leave out `openid`. See [consent](guides/consent.md).
+	RequiredScopes []string `yaml:"required_scopes"`
 	// Any program on the machine can impersonate a public client whose redirect URI is a loopback
 	// address or a private-use scheme (RFC 8252 section 8.6). Unless this is set, its users
 	// confirm each login that a session would finish, and `prompt=none` gets

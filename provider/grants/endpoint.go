@@ -24,8 +24,9 @@ type tokens struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
-	IssuedType   string `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
+	// Scope is always there for tokens of users, who may have left out all that was requested.
+	Scope      *string `json:"scope,omitempty"`
+	IssuedType string  `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
@@ -109,8 +110,10 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 		return nil, e
 	}
 	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.bound),
-		ExpiresIn: int64(i.accessTTL(c) / time.Second),
-		Scope:     strings.Join(access.GetGrantedScopes(), " ")}
+		ExpiresIn: int64(i.accessTTL(c) / time.Second)}
+	if scope := strings.Join(access.GetGrantedScopes(), " "); scope != "" || sess.authorization.UserID != "" {
+		response.Scope = &scope
+	}
 	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
 	response.IDToken, _ = issued.GetExtra("id_token").(string)
 	return response, nil

@@ -81,7 +81,7 @@ func (i *Issuer) exchange(ctx context.Context, tx *transaction, r *http.Request,
 		return nil, e
 	}
 	i.noteExchange(tx, s.source.Client, t)
-	return &tokens{AccessToken: written, IssuedType: typeAccess, TokenType: t.Type(), ExpiresIn: t.Expires - now, Scope: t.Scope}, nil
+	return &tokens{AccessToken: written, IssuedType: typeAccess, TokenType: t.Type(), ExpiresIn: t.Expires - now, Scope: &t.Scope}, nil
 }
 
 func (i *Issuer) noteExchange(tx *transaction, from storage.ClientID, t token.Access) {
