@@ -45,7 +45,7 @@ func (c *Codec) WriteID(ctx context.Context, claims map[string]any, a storage.Au
 	if code != "" {
 		claims["c_hash"] = signing.HalfHash(alg, code)
 	}
-	payload, err := json.Marshal(claims)
+	payload, err := marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("write ID token: %w", err)
 	}
