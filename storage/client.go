@@ -105,6 +105,10 @@ type Client struct {
 	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
+	// AuthorizationAlg signs its authorization responses, which then are always signed (JARM); "": those
+	// it asks for are signed like its ID tokens. IntrospectionAlg is that of introspection (RFC 9701).
+	AuthorizationAlg string `json:"authorization_signed_response_alg,omitempty"`
+	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
 	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.
 	IDTokenClaims       string  `json:"id_token_claims,omitempty"`
 	AccessTokenFormat   string  `json:"access_token_format,omitempty"` // "jwt" (also "") or "opaque"

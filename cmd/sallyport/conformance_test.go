@@ -25,6 +25,8 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Signed responses", "JWT Secured Authorization Response Mode for OAuth 2.0, RFC 9701"},
+	{"FAPI 2.0", "FAPI 2.0 Security Profile, FAPI 2.0 Message Signing; rows name modules of the plans of the OpenID Foundation's suite"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 }
 

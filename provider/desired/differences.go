@@ -77,7 +77,7 @@ func newClient(c *Client) storage.Client {
 		SignUp: c.SignUp, SignUpRequired: c.SignUpRequired, SignUpOptional: c.SignUpOptional, TermsURL: c.TermsURL, TermsVersion: c.TermsVersion,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, SilentLogin: c.SilentLogin,
 		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, SupportURL: c.SupportURL, ClientURI: c.ClientURI,
-		IDTokenAlg: c.IDTokenAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
+		IDTokenAlg: c.IDTokenAlg, AuthorizationAlg: c.AuthorizationAlg, IntrospectionAlg: c.IntrospectionAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
 	}

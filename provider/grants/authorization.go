@@ -53,8 +53,7 @@ func (o Issued) Event() string {
 	return mfa.EventCodeIssued
 }
 
-// Check lets fosite check an authorization request: response type, response mode, scopes, and
-// once more the redirect URI.
+// Check lets fosite check an authorization request: response type, scopes, and once more the redirect URI.
 func (i *Issuer) Check(ctx context.Context, r Request) *oauth.Error {
 	if _, err := i.authorizeRequest(ctx, r); err != nil {
 		return oauth.ErrorOf(err)
@@ -67,7 +66,7 @@ func (i *Issuer) Check(ctx context.Context, r Request) *oauth.Error {
 // own. fosite requires a state and gets a placeholder; responses do not use its copy.
 func (i *Issuer) authorizeRequest(ctx context.Context, r Request) (fosite.AuthorizeRequester, error) {
 	form := url.Values{"state": {"placeholder"}}
-	for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "response_mode", "nonce", "state"} {
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "nonce", "state"} {
 		if v, ok := r.Params[name]; ok {
 			form[name] = v
 		}

@@ -37,7 +37,7 @@ type response struct {
 	Confirmation *token.Confirmation `json:"cnf,omitempty"`
 }
 
-// Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
+// Introspect is the introspection endpoint (RFC 7662, RFC 9701). A token is active only for its own
 // client and for the clients in its audience.
 func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mfa.Caller) {
 	c, presented, fault := e.auth.WithToken(r, caller, false)
@@ -50,7 +50,7 @@ func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mf
 		e.respond.Error(w, r, fault)
 		return
 	}
-	oauth.WriteJSON(w, http.StatusOK, out)
+	e.write(w, r, c, out)
 }
 
 func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented string) (response, *oauth.Error) {
