@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,7 +106,10 @@ type Error struct {
 	// Params are the values of {{.NAME}} in texts: with PasswordTooShort "Least", the
 	// minimum length in characters.
 	Params map[string]string
-	Err    error
+	// Unknown is what PublicKeyCredential.signalUnknownCredential takes (WebAuthn Level 3 section
+	// 5.1.10.1), where a passkey is refused that no account has; nil: some account has it.
+	Unknown json.RawMessage
+	Err     error
 }
 
 // Text returns a text about the refusal with Params filled in.
@@ -137,6 +141,14 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return ""
+}
+
+// UnknownOf returns Unknown of a refusal.
+func UnknownOf(err error) json.RawMessage {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Unknown
+	}
+	return nil
 }
 
 // Refuse returns a refusal with code where err is cause, such as storage.ErrNotFound, and

@@ -223,11 +223,26 @@ test('a cancelled call says so, and a deleted passkey is refused', () => visit({
   await device.verified(true);
   await device.present(false);
   await device.call('addCredential', { credential: kept });
+  await page.exposeFunction('signalled', (name, said) => signals.push([name, said]));
+  await page.addInitScript(() => {
+    for (const name of ['signalUnknownCredential', 'signalAllAcceptedCredentials']) {
+      const original = PublicKeyCredential[name];
+      PublicKeyCredential[name] = function (said) {
+        window.signalled(name, said);
+        return original ? original.call(PublicKeyCredential, said) : Promise.resolve();
+      };
+    }
+  });
+  const signals = [];
   await page.goto(authorizeURL(spa).url);
   await page.waitForSelector('#passkey-ask');
   await device.present(true);
   await page.click('#passkey-ask').catch(() => {});
   await page.waitForSelector('#error');
+  await page.waitForFunction(() => document.readyState === 'complete');
+  const id = Buffer.from(kept.credentialId, 'base64').toString('base64url');
+  assert.deepEqual(signals, [['signalUnknownCredential', { rpId: new URL(stage.issuer).hostname, credentialId: id }]]);
+  assert.deepEqual(await device.credentials(), [], 'the device has forgotten it');
   await fits(page);
   await accessible(page);
   await page.waitForSelector('#login-form');

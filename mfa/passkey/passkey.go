@@ -137,7 +137,7 @@ func handleOf(id storage.UserID) []byte {
 
 // wrong is the refusal of a response that proves nothing. why is logged; it has no value of the
 // response.
-func wrong(ctx context.Context, usage string, why error) error {
+func wrong(ctx context.Context, usage string, why error) *mfa.Error {
 	mfa.Refused(ctx, mfa.Refusal{Err: why})
 	if usage == mfa.UsageFirst {
 		return &mfa.Error{Code: mfa.InvalidCredentials}

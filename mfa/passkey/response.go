@@ -64,7 +64,7 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 	if !ok || s != nil && challenge != string(s) {
 		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("the challenge is of another login or step"))
 	}
-	account, err := m.accountOf(ctx, a, parsed.RawID)
+	account, unread, err := m.accountOf(ctx, a, parsed.RawID)
 	if err != nil {
 		return mfa.Proof{}, err
 	}
@@ -77,9 +77,9 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 		UserVerification: protocol.VerificationPreferred}, parsed)
 	switch {
 	case !ok:
-		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("no user here has this passkey for this site"))
+		return mfa.Proof{}, m.refuse(ctx, a, parsed.RawID, account, unread, errors.New("no user here has this passkey for this site"))
 	case err != nil:
-		return mfa.Proof{}, wrong(ctx, a.Usage, cause(err))
+		return mfa.Proof{}, m.refuse(ctx, a, parsed.RawID, account, unread, cause(err))
 	}
 	if !a.Now.Before(made.Add(m.o.TTL)) {
 		return mfa.Proof{}, &mfa.Error{Code: mfa.PasscodeExpired}
@@ -88,12 +88,19 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 }
 
 // accountOf returns the account of an attempt or, if no name was typed, of a credential; nil: there
-// is none. A typed name that finds no user, or a disabled one, is not replaced by the credential's
-// owner: whoever holds a passkey would learn whether a name exists.
-func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (*storage.Account, error) {
+// is none. unread: the owner of the credential was not looked for. A typed name that finds no user,
+// or a disabled one, is not replaced by the credential's owner: whoever holds a passkey would learn
+// whether a name exists.
+func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (account *storage.Account, unread bool, err error) {
 	if a.Account != nil || a.Name != nil || a.Usage != mfa.UsageFirst {
-		return a.Account, nil
+		return a.Account, true, nil
 	}
+	account, err = m.holder(ctx, id)
+	return account, false, err
+}
+
+// holder returns the account that has a credential; nil: none has.
+func (m *Method) holder(ctx context.Context, id []byte) (*storage.Account, error) {
 	account, err := m.store.AccountByCredential(ctx, credentialKey(id))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
@@ -102,6 +109,28 @@ func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (*stor
 		return nil, fmt.Errorf("read account: %w", err)
 	}
 	return &account, nil
+}
+
+// refuse is the refusal of a response that proves nothing. It says whether an account has the
+// credential, for devices to forget it if none has. A decoy counts as one that an account has, so that
+// the lists for names tell nothing; and each refusal looks once for the owner, so that it costs the same.
+func (m *Method) refuse(ctx context.Context, a mfa.Attempt, id []byte, holder *storage.Account, unread bool, why error) error {
+	if unread {
+		var err error
+		if holder, err = m.holder(ctx, id); err != nil {
+			return err
+		}
+	}
+	refusal := wrong(ctx, a.Usage, why)
+	if m.isDecoy(id) || holder != nil {
+		return refusal
+	}
+	text, err := json.Marshal(protocol.SignalUnknownCredential{CredentialID: id, RPID: m.o.RPID})
+	if err != nil {
+		return fmt.Errorf("write signal: %w", err)
+	}
+	refusal.Unknown = text
+	return refusal
 }
 
 // find returns the active passkey of this site with a credential ID; false: there is none, and the

@@ -104,7 +104,7 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 		return
 	}
 	problem.Refused(c, e)
-	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange,
+	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange, UnknownCredential: e.Unknown,
 		SupportURL: cmp.Or(c.GetString(supportKey), s.support)}.Write(c)
 }
 

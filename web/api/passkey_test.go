@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"reflect"
 	"regexp"
 	"testing"
 
@@ -57,6 +59,20 @@ func TestPasskeysAsJSON(t *testing.T) {
 		other := h.app()
 		other.begin(tc.client)
 		other.call("/verify", "method", "passkey", "usage", "first", "response", r).refused(422, "invalid_credentials")
+		known := a.call("/verify", "method", "passkey", "usage", "first", "response", r)
+		if known.body["unknown_credential"] != nil {
+			t.Errorf("a passkey that a user has: %v", known.body)
+		}
+	}
+	a = h.app()
+	a.begin("vault")
+	begun = a.call("/initiate", "method", "passkey", "usage", "first").body["exchange"].(map[string]any)
+	d = passkeytest.New("op.example", issuer)
+	refused := a.call("/verify", "method", "passkey", "usage", "first", "exchange_id", begun["exchange_id"], "response", signed(t, get, begun["challenge"]))
+	refused.refused(422, "invalid_credentials")
+	want := map[string]any{"rpId": "op.example", "credentialId": base64.RawURLEncoding.EncodeToString(d.Credential.ID)}
+	if got := refused.body["unknown_credential"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("a passkey that no account has: %v, want %v", got, want)
 	}
 }
 

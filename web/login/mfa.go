@@ -84,7 +84,10 @@ func (p *Pages) mfa(c *gin.Context) {
 	var err error
 	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.ResponseOf(c))
 	if err != nil {
-		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
+		p.retry(c, call, err, func(code int, a *page.Alert) {
+			d.Signal = page.Signals(err)
+			p.showMFA(c, call, code, d, choice, a)
+		})
 		return
 	}
 	signin.KeepRemembered(c, cookie)
@@ -133,7 +136,9 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 			p.fail(c, call, err)
 			return
 		}
+		signal := d.Signal
 		d.Ceremony = page.Asking(offer.Challenge)
+		d.Signal = signal
 	}
 	if d.Remembers = call.Step.MayRemember(); d.Remembers {
 		d.Days, d.Hours = spanOf(call.Step.Client.MFARemember.Duration())

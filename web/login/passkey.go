@@ -80,6 +80,7 @@ func (p *Pages) loginByPasskey(c *gin.Context) {
 	if err := p.verifier.First(c.Request.Context(), call.Caller, login, method, r); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
 			d := loginPage{Username: call.Step.LoginHint, Known: call.Step.Request.Subject != "", Focus: "username", Passkey: method}
+			d.Signal = page.Signals(err)
 			a.Wrong = false // nothing was typed
 			p.writeLogin(c, call, code, d, a)
 		})

@@ -71,6 +71,18 @@ func TestSigningInWithAPasskey(t *testing.T) {
 	other.authorize()
 	other.respond(t, "passkey-ask", r)
 	other.Must("/login", 422, "That passkey was not accepted", `data-begin="asked"`, `name="password"`)
+	if strings.Contains(b.Page.Body.String()+other.Page.Body.String(), "data-signal") {
+		t.Error("a passkey that a user has is signalled as unknown")
+	}
+	stranger := must(passkeytest.New(host, issuer).Get(b.options(t)))
+	other.authorize()
+	other.respond(t, "passkey-ask", must(passkeytest.New(host, issuer).Get(other.options(t))))
+	other.Must("/login", 422, "That passkey was not accepted", `data-signal="{&#34;signalUnknownCredential&#34;:{`)
+	other.respond(t, "passkey-ask", stranger) // to another challenge, so nothing is said
+	other.Must("/login", 422, "That passkey was not accepted")
+	if strings.Contains(other.Page.Body.String(), "data-signal") {
+		t.Error("a response of another login is signalled as unknown")
+	}
 	b.respond(t, "passkey-ask", r)
 	b.mustCode(t)
 
@@ -123,7 +135,7 @@ func TestAPasskeyAsSecondFactor(t *testing.T) {
 	stolen, err := passkeytest.New(host, issuer).Get(mfa.Challenge(strings.Replace(string(b.options(t)), "allowCredentials", "none", 1)))
 	h.OK(err)
 	b.respond(t, "mfa-ask", stolen)
-	b.Must("/mfa", 422, "That passkey was not accepted", `id="mfa-ask"`)
+	b.Must("/mfa", 422, "That passkey was not accepted", `id="mfa-ask"`, `data-signal="{&#34;signalUnknownCredential&#34;:{`)
 	r, err := d.Get(b.options(t))
 	h.OK(err)
 	b.respond(t, "mfa-ask", r)

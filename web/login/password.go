@@ -2,11 +2,13 @@ package login
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa/signup"
 	"sallyport/provider"
+	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/signin"
@@ -22,6 +24,24 @@ type loginPage struct {
 	Codes  []string // methods that can replace the password
 	Forgot bool     // a forgotten password can be reset
 	SignUp bool     // who has no account can create one
+
+	request storage.RequestID // in Ceremony.Fresh
+}
+
+// loginShape is what the page shows of loginPage.
+type loginShape struct {
+	focus, codes   string
+	forgot, signUp bool
+	ceremony       any
+}
+
+// Kept is that of page.Data. A page with a name on it is not kept.
+func (d loginPage) Kept() (shape any, random []string, ok bool) {
+	if d.Username != "" || d.Known || d.Passkey != "" {
+		return nil, nil, false
+	}
+	ceremony, random, ok := d.Shape(d.request)
+	return loginShape{d.Focus, strings.Join(d.Codes, " "), d.Forgot, d.SignUp, ceremony}, random, ok
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -78,13 +98,16 @@ func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPa
 	var err error
 	d.Codes, d.Forgot = p.codeMethods(call), p.resets != nil
 	d.SignUp = p.signups != nil && p.signups.Mode(call.Step.Client) != signup.Off && !d.Known
+	signal := d.Signal
 	if d.Ceremony, err = p.firstCeremony(c, call); err != nil {
 		p.fail(c, call, err)
 		return
 	}
+	d.Signal = signal
 	if d.Passkey != "" {
 		d.Begin = page.BeginAsked
 	}
+	d.request = call.Step.Request.Address()
 	v := p.page(c, call, d)
 	if v.Alert = v.OfPassword(a); d.Passkey != "" {
 		v.Alert = v.OfMethod(a, d.Passkey, "")

@@ -51,6 +51,7 @@ type Look struct {
 	log     *slog.Logger
 	texts   *catalogue
 	pages   pages
+	kept    keeper
 	static  *static
 }
 
@@ -226,7 +227,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
-	if err := l.pages.execute(b, name, &v); err != nil {
+	if err := l.kept.write(b, name, &v, l.pages.execute); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))

@@ -29,6 +29,8 @@ type Problem struct {
 	Support   string             `json:"support_id"`            // correlation id of the response
 	// SupportURL is where users get help; "": nowhere.
 	SupportURL string `json:"support_url,omitempty"`
+	// UnknownCredential is what PublicKeyCredential.signalUnknownCredential takes.
+	UnknownCredential json.RawMessage `json:"unknown_credential,omitempty"`
 }
 
 // Write sends the problem and ends the request. It fills in the title and the support id.
