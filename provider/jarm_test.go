@@ -250,6 +250,10 @@ func TestRefreshTokensOfFAPIClientsStay(t *testing.T) {
 		h.client("rp", func(c *storage.Client) { c.Profile, c.DPoPBound = "fapi2", true })
 		h.client("was", func(c *storage.Client) { c.DPoPBound = true })
 		h.user("ada", "")
+		h.client("old", func(c *storage.Client) { c.Profile = "fapi2" }) // from before the rule
+		if got := h.tokenWith("old", formOf(reports...)); got.get("error") != "invalid_dpop_proof" {
+			h.t.Errorf("a bearer token = %d %s, want none", got.Status, got.Raw)
+		}
 		uri := h.push("rp", "scope", "openid offline_access")
 		b, refused := h.opened("rp", uri, h.visit, nil)
 		if refused != "" {
