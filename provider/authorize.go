@@ -41,7 +41,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	if err != nil {
 		return Begun{}, err
 	}
-	e, done, err := p.ready(ctx, r, s, verdict)
+	e, allowed, done, err := p.ready(ctx, r, s, verdict)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -49,7 +49,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		return p.refuseBegin(ctx, r, e)
 	}
 	if done && (r.pushed == "" || r.types.IssuesCode()) { // otherwise only a record ends once
-		f, err := p.finishNow(ctx, r, v, s, verdict, device)
+		f, err := p.finishNow(ctx, r, v, s, verdict, device, allowed)
 		if err != nil && !errors.Is(err, storage.ErrConflict) {
 			return Begun{}, err
 		}
@@ -93,37 +93,37 @@ func (p *Provider) given(ctx context.Context, r *request, v mfa.Caller, s *sessi
 	return p.require(ctx, policy(&r.client.Client), account, factors, p.requirements(r), true, v)
 }
 
-// ready reports whether the request can be finished immediately. For prompt=none it returns
+// ready reports whether the request can be finished immediately, and with which scopes (nil: all). For prompt=none it returns
 // why not, as no page may be shown (OpenID Connect Core section 3.1.2.6).
-func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauth.Error, bool, error) {
+func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauth.Error, []string, bool, error) {
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
 	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
-		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached").About("claims"), false, nil
+		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached").About("claims"), nil, false, nil
 	case !signedIn || verdict.Need != mfa.NeedNothing:
 		if !r.none {
-			return nil, false, nil
+			return nil, nil, false, nil
 		}
 		if !signedIn || verdict.Need == mfa.NeedFirst {
-			return oauth.NewError("login_required", "no user is signed in, or not recently enough"), false, nil
+			return oauth.NewError("login_required", "no user is signed in, or not recently enough"), nil, false, nil
 		}
-		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
+		return oauth.NewError("interaction_required", "a further factor is needed"), nil, false, nil
 	}
-	asks, _, err := p.withoutConsent(ctx, r, s.Account.User.ID, consentScopes(r))
+	d, err := p.remembered(ctx, r, s.Account.User.ID, false)
 	switch {
 	case err != nil:
-		return nil, false, err
-	case asks && r.none:
-		return oauth.NewError("consent_required", "the user has not allowed this application"), false, nil
+		return nil, nil, false, err
+	case d.asks && r.none:
+		return oauth.NewError("consent_required", "the user has not allowed this application"), nil, false, nil
 	case r.impersonable() && r.none:
-		return oauth.NewError("interaction_required", "the user has to confirm the login to this application"), false, nil
+		return oauth.NewError("interaction_required", "the user has to confirm the login to this application"), nil, false, nil
 	}
-	return nil, !asks && !r.impersonable(), nil
+	return nil, d.allowed, !d.asks && !r.impersonable(), nil
 }
 
 // finishNow finishes a request that the session satisfies, in one transaction.
-func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict, device *storage.RememberedDevice) (Finished, error) {
-	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
+func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict, device *storage.RememberedDevice, allowed []string) (Finished, error) {
+	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, allowed)
 	var id storage.GrantID
 	if r.pushed != "" {
 		id = endOf(storage.AuthRequest{ID: r.pushed, RequestedAt: r.at}, p.now())

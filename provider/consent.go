@@ -8,42 +8,135 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
-	"sallyport/provider/oauth"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
-// consentMissing reports whether the user must be asked for consent, and to which scopes.
-// given are the scopes allowed in this request; nil: not asked yet. interactive says that the user
-// proved a factor in it. First-party clients (consent "skip") need consent only with
-// prompt=consent, or if the request relies on the session alone and any program could
-// impersonate the client.
-func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string, interactive bool) (bool, []string, error) {
-	// Consent is needed even without scopes: every token contains the user.
-	scopes := consentScopes(r)
-	if given != nil {
-		return !oauth.Covers(given, scopes), scopes, nil
-	}
-	if !interactive && r.impersonable() {
-		return true, scopes, nil
-	}
-	return p.withoutConsent(ctx, r, user, scopes)
+// decision is what a user has decided about what a request asks for.
+type decision struct {
+	asks   bool
+	scopes []string // in question, if asks
+	// before is what the user decided earlier, of all that the request asks for.
+	before storage.Consent
+	// allowed are the scopes to grant; nil: all that the request asks for.
+	allowed []string
 }
 
-// withoutConsent reports whether the user has not consented to these scopes, and returns them.
-func (p *Provider) withoutConsent(ctx context.Context, r *request, user storage.UserID, scopes []string) (bool, []string, error) {
-	if r.client.Consent == "skip" && (!r.consent || len(scopes) == 0) {
-		return false, nil, nil
+// decided returns the decision about a request in which given are the scopes that the user allowed;
+// nil: not asked yet. interactive says that the user proved a factor in it. First-party clients
+// (consent "skip") need consent only with prompt=consent, or if the request relies on the session
+// alone and any program could impersonate the client.
+func (p *Provider) decided(ctx context.Context, r *request, user storage.UserID, given []string, interactive bool) (decision, error) {
+	if given != nil { // what is not in it was left out, or has become askable since
+		return decision{allowed: given}, nil
 	}
-	if r.consent {
-		return true, scopes, nil
+	return p.remembered(ctx, r, user, !interactive && r.impersonable())
+}
+
+// remembered returns the decision that the user made earlier about what a request asks for. It
+// asks for everything again if confirm is set, or the request wants that (prompt=consent), and else
+// only for what the user has neither allowed nor left out.
+func (p *Provider) remembered(ctx context.Context, r *request, user storage.UserID, confirm bool) (decision, error) {
+	// Consent is needed even without scopes: every token contains the user.
+	d := decision{scopes: consentScopes(r)}
+	again := confirm || r.consent
+	if r.client.Consent == "skip" && (!again || !confirm && len(d.scopes) == 0) {
+		return decision{}, nil
 	}
 	stored, err := p.store.Consent(ctx, user, r.client.ID)
 	if err != nil && !isNotFound(err) {
-		return false, nil, fmt.Errorf("read consent: %w", err)
+		return d, fmt.Errorf("read consent: %w", err)
 	}
-	return err != nil || !oauth.Covers(stored.Scopes, scopes), scopes, nil
+	none := err != nil
+	d.before = storage.Consent{Scopes: common(stored.Scopes, d.scopes), Declined: common(stored.Declined, d.scopes)}
+	if again {
+		d.asks = true
+		return d, nil
+	}
+	known := func(s string) bool {
+		return slices.Contains(stored.Scopes, s) || slices.Contains(stored.Declined, s) && !required(&r.client.Client, s)
+	}
+	if d.asks = none || !all(d.scopes, known); !d.asks {
+		return decision{allowed: d.before.Scopes}, nil
+	}
+	d.scopes = slices.DeleteFunc(d.scopes, known)
+	return d, nil
+}
+
+func all(scopes []string, ok func(string) bool) bool {
+	return !slices.ContainsFunc(scopes, func(s string) bool { return !ok(s) })
+}
+
+// common returns the scopes of a list that another has too. It is never nil.
+func common(a, b []string) []string {
+	return slices.DeleteFunc(append([]string{}, a...), func(s string) bool { return !slices.Contains(b, s) })
+}
+
+// required reports whether a user who allows a client anything allows it this scope: openid says who
+// they are, and without the ones that the client names as required it is of no use. First-party
+// clients get what they ask for.
+func required(c *storage.Client, scope string) bool {
+	return scope == "openid" || c.Consent == "skip" || slices.Contains(c.RequiredScopes, scope)
+}
+
+// Asked is a scope that a user is asked for.
+type Asked struct {
+	Scope    string
+	Required bool // the user can not leave it out
+	LeftOut  bool // the user left it out the last time
+}
+
+// Asked returns the scopes of a consent step.
+func (st Step) Asked() []Asked {
+	out := make([]Asked, len(st.Scopes))
+	for i, s := range st.Scopes {
+		out[i] = Asked{Scope: s, Required: required(&st.Client, s)}
+		out[i].LeftOut = !out[i].Required && slices.Contains(st.Before.Declined, s)
+	}
+	return out
+}
+
+// Kept returns what the user allowed the client before and is not asked for again.
+func (st Step) Kept() []string {
+	return slices.DeleteFunc(slices.Clone(st.Before.Scopes), func(s string) bool { return slices.Contains(st.Scopes, s) })
+}
+
+// Lasting reports whether the access that a consent step asks for, or adds to, outlives the session.
+func (st Step) Lasting() bool {
+	offline := slices.Contains(st.Scopes, "offline_access") || slices.Contains(st.Before.Scopes, "offline_access")
+	return offline && !st.Client.LogoutEndsOffline
+}
+
+// Destination is where the response of a login goes, as users may know it.
+type Destination struct {
+	// Host of a web application, in its ASCII form: letters of other scripts that look like Latin
+	// ones do not look so there. "": a program on the user's own device gets the response.
+	Host string
+	// Unicode is the host as its owner writes it; "": the same.
+	Unicode string
+	// Scheme is that of the application on the device; "": it listens on a port.
+	Scheme string
+}
+
+// destinationOf returns where a redirect URI leads.
+func destinationOf(redirect string) Destination {
+	u, err := url.Parse(redirect)
+	switch {
+	case err != nil:
+		return Destination{}
+	case u.Scheme != "http" && u.Scheme != "https":
+		return Destination{Scheme: u.Scheme}
+	case !isClaimed(redirect):
+		return Destination{}
+	}
+	ascii, unicode := origin.Host(u.Hostname())
+	if ascii == unicode {
+		unicode = ""
+	}
+	return Destination{Host: ascii, Unicode: unicode}
 }
 
 // impersonable reports whether another program could have sent the request and would receive
@@ -93,4 +186,53 @@ func consentScopes(r *request) []string {
 		}
 	}
 	return scopes
+}
+
+// consentAfter returns the consent of the user to the client, including earlier consent. What the
+// user left out counts as such until the client asks for it with prompt=consent.
+func (p *Provider) consentAfter(ctx context.Context, r *request, stored storage.AuthRequest) (*storage.Consent, error) {
+	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
+	if err != nil && !isNotFound(err) {
+		return nil, fmt.Errorf("read consent: %w", err)
+	}
+	asked := consentScopes(r)
+	add := func(to []string, scopes []string, when func(string) bool) []string {
+		for _, s := range scopes {
+			if when(s) && !slices.Contains(to, s) {
+				to = append(to, s)
+			}
+		}
+		return to
+	}
+	given := func(s string) bool { return slices.Contains(stored.Consent, s) }
+	leftOut := func(s string) bool { return !given(s) }
+	kept := func(s string) bool { return !slices.Contains(asked, s) }
+	c := &storage.Consent{UserID: stored.Subject, ClientID: stored.ClientID, Scopes: []string{}, GrantedAt: p.now()}
+	c.Scopes = add(append(c.Scopes, stored.Consent...), before.Scopes, kept)
+	c.Declined = add(add(nil, asked, leftOut), before.Declined, func(s string) bool { return kept(s) && !slices.Contains(c.Scopes, s) })
+	return c, nil
+}
+
+// Allow stores the user's consent in a consent step: to these of its scopes, to the required ones, and
+// to what the user allowed before. nil: to all.
+func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Caller, scopes []string) error {
+	if st.Kind != StepConsent {
+		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("consent in step %q", st.Kind)}
+	}
+	given := append([]string{}, st.Kept()...)
+	for _, s := range st.Asked() {
+		if scopes == nil || s.Required || slices.Contains(scopes, s.Scope) {
+			given = append(given, s.Scope)
+		}
+	}
+	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Consent: given, Now: p.now()}, nil)
+}
+
+// scopesOf says in the audit trail what a user allowed and left out.
+func scopesOf(c storage.Consent) map[string]string {
+	detail := map[string]string{"scopes": strings.Join(c.Scopes, " ")}
+	if len(c.Declined) > 0 {
+		detail["declined"] = strings.Join(c.Declined, " ")
+	}
+	return detail
 }

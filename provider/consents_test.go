@@ -35,7 +35,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 	ada, eve := h.user("ada", ""), h.user("eve", "")
 	b := h.begin(params("asks", "scope", "openid email"), nil)
 	h.enter(b.Request, "ada", nil)
-	h.ok(h.p.Allow(h.ctx, h.next(b.Request, nil), h.visit))
+	h.ok(h.p.Allow(h.ctx, h.next(b.Request, nil), h.visit, nil))
 	h.finish(b.Request, nil)
 	list, err := h.p.Consents(h.ctx, ada.ID)
 	h.ok(err)
@@ -55,7 +55,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	b = h.begin(params("asks"), nil)
 	h.enter(b.Request, "ada", nil)
-	h.ok(h.p.Allow(h.ctx, h.next(b.Request, nil), h.visit))
+	h.ok(h.p.Allow(h.ctx, h.next(b.Request, nil), h.visit, nil))
 	h.finish(b.Request, nil)
 	h.ok(h.p.Withdraw(h.ctx, h.visit, ada.ID, "asks"))
 	if list, err := h.p.Consents(h.ctx, ada.ID); err != nil || len(list) != 0 {

@@ -141,7 +141,7 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 		}
 	}
 	b.broken = ""
-	h.ok(h.p.Allow(h.ctx, h.next(id, nil), h.visit))
+	h.ok(h.p.Allow(h.ctx, h.next(id, nil), h.visit, nil))
 	st := h.next(id, nil)
 	b.broken = "FinishRequest"
 	if f, err := h.p.Finish(h.ctx, st, h.visit, nil); !errors.Is(err, errBroken) || f.Answer.Location != "" || f.SessionToken != "" {

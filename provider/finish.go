@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
+	"sallyport/provider/claims"
 	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
@@ -75,7 +75,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	if isNew || session.Generation != s.Session.Generation {
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
-	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
+	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, st.allowed)
 	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, endOf(stored, f.Now))
 	if err != nil {
 		return f, Finished{}, err
@@ -83,7 +83,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	f.Code, f.Grant = issued.Code, issued.Grant
 	within(&f, session)
 	if stored.Consent != nil {
-		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
+		if f.Consent, err = p.consentAfter(ctx, r, stored); err != nil {
 			return f, Finished{}, err
 		}
 	}
@@ -129,51 +129,26 @@ func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued gr
 		events = append(events, event(issued.Event(), issued.GrantID(), nil))
 	}
 	if f.Consent != nil {
-		events = append(events, event(mfa.EventConsentGiven, "", nil))
+		events = append(events, event(mfa.EventConsentGiven, "", scopesOf(*f.Consent)))
 	}
 	return events
 }
 
-// consentAfter returns the consent of the user to the client, including earlier consent.
-func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest) (*storage.Consent, error) {
-	scopes := append([]string{}, stored.Consent...)
-	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
-	if err != nil && !isNotFound(err) {
-		return nil, fmt.Errorf("read consent: %w", err)
-	}
-	for _, s := range before.Scopes {
-		if !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	return &storage.Consent{UserID: stored.Subject, ClientID: stored.ClientID, Scopes: scopes, GrantedAt: p.now()}, nil
-}
-
-// authorization returns the content of all tokens of a login.
-func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
+// authorization returns the content of all tokens of a login. allowed are the scopes that the user
+// allowed; nil: all.
+func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, allowed []string) storage.Authorization {
 	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
 		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Factors}
 	a.CodeKey = r.params.Get("dpop_jkt")
-	if consent != nil {
-		a.Scopes = nil
-		for _, s := range r.scopes {
-			if slices.Contains(consent, s) {
-				a.Scopes = append(a.Scopes, s)
-			}
-		}
+	asked := r.params.Get("claims")
+	if allowed != nil {
+		a.Scopes = common(r.scopes, allowed)
+		asked = claims.Limit(asked, allowed)
 	}
-	if claims := r.params.Get("claims"); claims != "" {
-		a.Claims = json.RawMessage(claims)
+	if asked != "" {
+		a.Claims = json.RawMessage(asked)
 	}
 	return a
-}
-
-// Allow stores the user's consent to the scopes of a consent step.
-func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Caller) error {
-	if st.Kind != StepConsent {
-		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("consent in step %q", st.Kind)}
-	}
-	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Consent: st.Scopes, Now: p.now()}, nil)
 }
 
 // Seen records that the user has seen the new recovery codes.

@@ -57,7 +57,7 @@ func TestImpersonableClientsNeedInteraction(t *testing.T) {
 						t.Errorf("prompt=none before consent = %q, want consent_required", got)
 					}
 					b := begin()
-					h.ok(h.p.Allow(h.ctx, h.next(b.Request, s), h.visit))
+					h.ok(h.p.Allow(h.ctx, h.next(b.Request, s), h.visit, nil))
 					h.finish(b.Request, s)
 				}
 				b := begin("prompt", "none")
@@ -71,7 +71,7 @@ func TestImpersonableClientsNeedInteraction(t *testing.T) {
 				if st := h.next(b.Request, s); st.Kind != StepConsent {
 					t.Fatalf("next = %s, want consent", st.Kind)
 				}
-				h.ok(h.p.Allow(h.ctx, h.next(b.Request, s), h.visit))
+				h.ok(h.p.Allow(h.ctx, h.next(b.Request, s), h.visit, nil))
 				if _, q := h.finish(b.Request, s); q.Get("code") == "" {
 					t.Errorf("confirmed = %v, want a code", q)
 				}

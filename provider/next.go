@@ -74,7 +74,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 // newStep returns the step of a request that was just read or stored.
 func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, o ownership, a Ask) (Step, error) {
 	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), Destination: destinationOf(r.redirect), request: r, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
@@ -274,13 +274,13 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 		st.Kind = StepRecovery
 		return st, nil
 	}
-	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, interactive(stored, st.ask.SignedIn))
+	d, err := p.decided(ctx, r, stored.Subject, stored.Consent, interactive(stored, st.ask.SignedIn))
 	if err != nil {
 		return Step{}, err
 	}
-	st.Kind = StepDone
-	if asks {
-		st.Kind, st.Scopes = StepConsent, scopes
+	st.Kind, st.allowed = StepDone, d.allowed
+	if d.asks {
+		st.Kind, st.Scopes, st.Before = StepConsent, d.scopes, d.before
 	}
 	return st, nil
 }

@@ -58,7 +58,7 @@ func TestNext(t *testing.T) {
 				case "totp":
 					h.prove(id, nil)
 				case "allow":
-					h.ok(h.p.Allow(h.ctx, st, h.visit))
+					h.ok(h.p.Allow(h.ctx, st, h.visit, nil))
 				case "restart":
 					h.ok(h.p.Restart(h.ctx, st, h.visit))
 				}
@@ -206,7 +206,7 @@ func TestOnlyADoneStepIsFinished(t *testing.T) {
 	if _, err := h.p.Finish(h.ctx, h.next(id, nil), h.visit, nil); codeOf(err) != "invalid_request" {
 		t.Errorf("finish of verify = %q, want invalid_request", codeOf(err))
 	}
-	if err := h.p.Allow(h.ctx, h.next(id, nil), h.visit); codeOf(err) != "invalid_request" {
+	if err := h.p.Allow(h.ctx, h.next(id, nil), h.visit, nil); codeOf(err) != "invalid_request" {
 		t.Errorf("consent in verify = %q, want invalid_request", codeOf(err))
 	}
 	// M-7: the password does not help a new request in that browser either.
@@ -299,7 +299,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 		if st.Kind != StepConsent {
 			t.Fatalf("step = %s, want consent", st.Kind)
 		}
-		h.ok(h.p.Allow(h.ctx, st, h.visit))
+		h.ok(h.p.Allow(h.ctx, st, h.visit, nil))
 		f, _ := h.finish(id, s)
 		if f.SessionToken != "" {
 			loaded, err := h.sessions.Load(h.ctx, f.SessionToken)
@@ -313,7 +313,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 		t.Errorf("scopes = %v; the user is asked again", scopes)
 	}
 	s, scopes = allow(s, "scope", "openid email")
-	if strings.Join(scopes, " ") != "openid email" {
+	if strings.Join(scopes, " ") != "openid email" { // the first consent had no scopes
 		t.Errorf("scopes = %v", scopes)
 	}
 	if b := h.begin(params("asks", "scope", "openid"), s); b.Finished == nil {
@@ -323,7 +323,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 		t.Error("more was granted without consent")
 	}
 	_, scopes = allow(s, "claims", `{"userinfo":{"phone_number":null}}`)
-	if strings.Join(scopes, " ") != "openid phone" {
+	if strings.Join(scopes, " ") != "phone" {
 		t.Errorf("scopes = %v, want the one that includes the claim", scopes)
 	}
 	if b := h.begin(params("asks", "scope", "openid email phone", "prompt", "none"), s); b.Finished == nil {

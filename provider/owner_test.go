@@ -55,7 +55,7 @@ func (h *fixture) checkOutsider(id storage.RequestID) {
 		"finish":  second(h.p.Finish(h.ctx, st, elsewhere, nil)),
 		"cancel":  second(h.p.Cancel(h.ctx, st, elsewhere)),
 		"restart": h.p.Restart(h.ctx, st, elsewhere),
-		"allow":   h.p.Allow(h.ctx, st, elsewhere),
+		"allow":   h.p.Allow(h.ctx, st, elsewhere, nil),
 		"track":   second(h.p.Track(h.ctx, st, elsewhere)),
 	} {
 		if code := codeOf(err); code != "not_allowed" && code != "invalid_request" {

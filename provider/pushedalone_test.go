@@ -59,7 +59,7 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 			verdict, device, err := h.p.given(h.ctx, r, h.visit, s)
 			h.ok(err)
 			ends := map[string]func() error{
-				"browser": func() error { return second(h.p.finishNow(h.ctx, r, h.visit, s, verdict, device)) },
+				"browser": func() error { return second(h.p.finishNow(h.ctx, r, h.visit, s, verdict, device, nil)) },
 				"program": func() error { return second(h.p.Finish(h.ctx, st, elsewhere, nil)) },
 			}
 			other := map[string]string{"browser": "program", "program": "browser"}[first]

@@ -87,7 +87,7 @@ func TestThirdPartiesNeedTheRolesScope(t *testing.T) {
 			b := h.begin(params(storage.ClientID(tc.client), "scope", tc.scope), nil)
 			h.enter(b.Request, "ada", nil)
 			if st := h.next(b.Request, nil); st.Kind == StepConsent {
-				h.ok(h.p.Allow(h.ctx, st, h.visit))
+				h.ok(h.p.Allow(h.ctx, st, h.visit, nil))
 			}
 			_, q := h.finish(b.Request, nil)
 			token := h.post(h.p.Grants.Token, tc.client, redeem(q.Get("code"))).get("access_token")

@@ -76,22 +76,27 @@ type Step struct {
 	// InBrowser: the owner is the browser that the login is bound to.
 	InBrowser bool
 	// Account is the subject or, before that is known, the user of the identifier; nil: none.
-	Account    *storage.Account
-	Client     storage.Client
-	Login      exchange.Login // for the calls of exchange.Verifier
-	Verdict    mfa.Verdict
-	Options    []exchange.Option
-	Scopes     []string // to consent to
-	Offer      string   // the method offered
-	LoginHint  string
-	UILocales  []string
-	Refusal    string // OAuth error code
-	Reason     string // why, for the developers of the client; "": the code says it
-	ClientHome string // where "back to the application" leads; "": none
-	LoginPage  string // the client's own login page with the request ID; "": that of this server
+	Account *storage.Account
+	Client  storage.Client
+	Login   exchange.Login // for the calls of exchange.Verifier
+	Verdict mfa.Verdict
+	Options []exchange.Option
+	Scopes  []string // to consent to
+	// Before is what the user decided earlier about what the request asks for.
+	Before    storage.Consent
+	Offer     string // the method offered
+	LoginHint string
+	UILocales []string
+	Refusal   string // OAuth error code
+	Reason    string // why, for the developers of the client; "": the code says it
+	// Destination is where the response goes.
+	Destination Destination
+	ClientHome  string // where "back to the application" leads; "": none
+	LoginPage   string // the client's own login page with the request ID; "": that of this server
 
 	request *request
 	ask     Ask
+	allowed []string                  // scopes to grant; nil: all
 	device  *storage.RememberedDevice // the browser is remembered as; nil: not read, or none
 }
 

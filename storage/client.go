@@ -57,6 +57,18 @@ type Client struct {
 	ResponseTypes  []string `json:"response_types,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
 	Audience       []string `json:"audience,omitempty"` // resources it may request (RFC 8707)
+	// The policy of its token exchanges (RFC 8693): which types of subject tokens it may present, of
+	// which clients, for which resources besides itself; and for which audiences and with which scopes
+	// it gets tokens. Without ExchangeImpersonation those name it as the actor.
+	ExchangeSubjectTypes     []string `json:"token_exchange_subject_types,omitempty"` // "access_token" (also empty), "id_token"
+	ExchangeSubjectClients   []string `json:"token_exchange_subject_clients,omitempty"`
+	ExchangeSubjectAudiences []string `json:"token_exchange_subject_audiences,omitempty"`
+	ExchangeAudiences        []string `json:"token_exchange_audiences,omitempty"`
+	ExchangeScopes           []string `json:"token_exchange_scopes,omitempty"`
+	ExchangeImpersonation    bool     `json:"token_exchange_impersonation,omitempty"`
+	// MayAct is the client that alone may act for the users of its tokens (RFC 8693 section 4.4); "": any
+	// whose policy allows it.
+	MayAct ClientID `json:"may_act,omitempty"`
 	// PKCEOptional exempts a confidential client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `json:"pkce_optional,omitempty"`
 	// DPoPBound: every token request must have a DPoP proof (RFC 9449 section 5.2).
@@ -91,6 +103,8 @@ type Client struct {
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
 	Consent string `json:"consent,omitempty"`
+	// RequiredScopes cannot be left out by users who allow the client anything.
+	RequiredScopes []string `json:"required_scopes,omitempty"`
 	// SilentLogin lets a public client with a loopback or private-scheme redirect finish from
 	// a session, though any program could impersonate it (RFC 8252 section 8.6).
 	SilentLogin bool `json:"silent_login,omitempty"`
@@ -102,7 +116,17 @@ type Client struct {
 	TosURI    string `json:"tos_uri,omitempty"`
 	// SupportURL is where its users get help; "": the server's.
 	SupportURL string `json:"support_url,omitempty"`
-	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
+	// Contacts are addresses of people responsible for the client; SoftwareID and SoftwareVersion name
+	// what it is an instance of (RFC 7591 section 2). The server shows them to operators only.
+	Contacts        []string `json:"contacts,omitempty"`
+	SoftwareID      string   `json:"software_id,omitempty"`
+	SoftwareVersion string   `json:"software_version,omitempty"`
+	// InitiateLoginURI begins a login at the client (OpenID Connect Core section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
+	// SectorIdentifierURI is a list of redirect URIs that clients have in common, which contained this
+	// client's when it was registered (OpenID Connect Dynamic Client Registration section 5).
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+	ClientURI           string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	// AuthorizationAlg signs its authorization responses, which then are always signed (JARM); "": those
@@ -138,9 +162,11 @@ func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Secon
 
 // Consent has the scopes a user allowed a client.
 type Consent struct {
-	UserID    UserID
-	ClientID  ClientID
-	Scopes    []string
+	UserID   UserID
+	ClientID ClientID
+	Scopes   []string
+	// Declined are scopes that the user left out when allowing the others.
+	Declined  []string
 	GrantedAt time.Time
 }
 

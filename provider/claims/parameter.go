@@ -3,6 +3,8 @@ package claims
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 
 	"sallyport/storage"
 )
@@ -91,4 +93,31 @@ func (c Request) Subject() storage.UserID {
 		}
 	}
 	return ""
+}
+
+// Limit returns a claims parameter without the claims whose scope is not allowed. Others stay as they
+// were sent.
+func Limit(text string, allowed []string) string {
+	var parts map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &parts) != nil {
+		return text
+	}
+	for part, raw := range parts {
+		var named map[string]json.RawMessage
+		if part != "userinfo" && part != "id_token" || json.Unmarshal(raw, &named) != nil {
+			continue
+		}
+		maps.DeleteFunc(named, func(name string, _ json.RawMessage) bool {
+			scope := ScopeOf(name)
+			return scope != "" && !slices.Contains(allowed, scope)
+		})
+		if left, err := json.Marshal(named); err == nil {
+			parts[part] = left
+		}
+	}
+	left, err := json.Marshal(parts)
+	if err != nil {
+		return text
+	}
+	return string(left)
 }

@@ -27,6 +27,7 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 		"grant_types":                func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} },
 		"scopes[0]":                  func(c *storage.Client) { c.Scopes = []string{"a b"} },
 		"redirect_uris":              func(c *storage.Client) { c.RedirectURIs = nil },
+		"required_scopes[0]":         func(c *storage.Client) { c.RequiredScopes = []string{"orders"} },
 		"redirect_uris[0]":           func(c *storage.Client) { c.RedirectURIs = []string{"http://rp.example/cb"} },
 		"allowed_origins[0]":         func(c *storage.Client) { c.AllowedOrigins = []string{"https://rp.example/"} },
 		"logo_uri":                   func(c *storage.Client) { c.LogoURI = "http://rp.example/logo" },

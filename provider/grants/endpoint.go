@@ -24,7 +24,9 @@ type tokens struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+	// Scope is always there for tokens of users, who may have left out all that was requested.
+	Scope      *string `json:"scope,omitempty"`
+	IssuedType string  `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
@@ -37,7 +39,9 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	delete(form, "audience") // a parameter of fosite; clients send resource
+	if form.Get("grant_type") != clients.TokenExchange {
+		delete(form, "audience") // a parameter of fosite; clients send resource
+	}
 	ctx, tx := begin(r.Context(), i.now())
 	tx.caller, tx.grantType, tx.verifier = caller, form.Get("grant_type"), form.Get("code_verifier")
 	// Before the client is authenticated: an assertion is good once, and a proof without a nonce is
@@ -47,7 +51,11 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	response, e := i.token(ctx, tx, r, form)
+	answer := i.token
+	if tx.grantType == clients.TokenExchange {
+		answer = i.exchange
+	}
+	response, e := answer(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)
 		return
@@ -102,8 +110,10 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 		return nil, e
 	}
 	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.bound),
-		ExpiresIn: int64(i.accessTTL(c) / time.Second),
-		Scope:     strings.Join(access.GetGrantedScopes(), " ")}
+		ExpiresIn: int64(i.accessTTL(c) / time.Second)}
+	if scope := strings.Join(access.GetGrantedScopes(), " "); scope != "" || sess.authorization.UserID != "" {
+		response.Scope = &scope
+	}
 	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
 	response.IDToken, _ = issued.GetExtra("id_token").(string)
 	return response, nil

@@ -108,6 +108,20 @@ func mapped(name string) (string, error) {
 		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(name)
 }
 
+// Host returns a host in its ASCII form, and as its owner writes it. Both are the same for a host that
+// is no valid name.
+func Host(name string) (ascii, unicode string) {
+	ascii = strings.ToLower(name)
+	if h := host(name); h != "" {
+		ascii = h
+	}
+	unicode, err := idna.Lookup.ToUnicode(ascii)
+	if err != nil {
+		return ascii, ascii
+	}
+	return ascii, unicode
+}
+
 // isPlain reports whether a host is in its ASCII form already: labels of letters in lower case,
 // digits and hyphens. Punycode has to be checked. Most hosts are plain, and conversion is slow.
 func isPlain(name string) bool {

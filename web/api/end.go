@@ -57,6 +57,10 @@ func (s *Surface) consent(c *gin.Context) {
 	if _, sent := in.Members["allow"]; !sent {
 		in.Fault("allow", "is required")
 	}
+	scopes := in.List("scopes")
+	if _, sent := in.Members["scopes"]; sent && scopes == nil {
+		scopes = []string{} // none of those that can be left out
+	}
 	call, ok := s.at(c, in, provider.StepConsent, provider.Ask{})
 	if !ok {
 		return
@@ -65,7 +69,7 @@ func (s *Surface) consent(c *gin.Context) {
 		s.end(c, call)
 		return
 	}
-	if err := s.provider.Allow(c.Request.Context(), call.Step, call.Caller); err != nil {
+	if err := s.provider.Allow(c.Request.Context(), call.Step, call.Caller, scopes); err != nil {
 		s.fail(c, err, "")
 		return
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -162,7 +163,7 @@ func TestConsent(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	a := h.app()
-	a.begin("consenting", "scope", "openid email")
+	a.begin("consenting", "scope", "openid email", "claims", `{"id_token":{"email":null}}`)
 	a.call("/consent", "allow", true).refused(409, "request_changed")
 	r := a.call("/password", "identifier", "ada", "password", password).at("consent")
 	if scopes := r.body["scopes"].([]any); len(scopes) != 2 || scopes[1] != "email" {
@@ -171,8 +172,14 @@ func TestConsent(t *testing.T) {
 	if r = a.call("/consent", "allow", "yes").refused(400, "invalid_request"); r.get("parameter") != "allow" {
 		t.Errorf("parameter = %q, want allow", r.get("parameter"))
 	}
-	a.call("/consent", "allow", true).at("done")
-	h.redeem("consenting", a.call("/finish").at("done").get("code"))
+	if got := a.call("/step").at("consent").body["consent"]; !reflect.DeepEqual(got, map[string]any{"required": []any{"openid"}, "host": "app.example", "lasting": false}) {
+		t.Errorf("consent = %v", got)
+	}
+	a.call("/consent", "allow", true, "scopes", "email").refused(400, "invalid_request")
+	a.call("/consent", "allow", true, "scopes", []string{}).at("done")
+	if claims := h.redeem("consenting", a.call("/finish").at("done").get("code")); claims["email"] != nil {
+		t.Errorf("claims = %v, want none of what was left out", claims)
+	}
 
 	b := h.app()
 	b.begin("consenting", "prompt", "consent")

@@ -42,6 +42,8 @@ type stepBody struct {
 	// SignUp is there at identify if people can sign up here.
 	SignUp *signUpBody `json:"signup,omitempty"`
 	Scopes []string    `json:"scopes,omitempty"`
+	// Consent is there at consent.
+	Consent *consentBody `json:"consent,omitempty"`
 	// Remember is for how many seconds the user may have this browser remembered.
 	Remember int           `json:"remember_for,omitempty"`
 	Codes    []string      `json:"recovery_codes,omitempty"`
@@ -78,6 +80,29 @@ type optionBody struct {
 	Numeric       bool                    `json:"numeric"`
 	Sends         bool                    `json:"sends"`
 	Address       string                  `json:"address,omitempty"` // masked
+}
+
+// consentBody is what a page that asks for consent shows.
+type consentBody struct {
+	Required []string `json:"required,omitempty"` // of the scopes: cannot be left out
+	LeftOut  []string `json:"left_out,omitempty"` // of the scopes: the user left them out before
+	Kept     []string `json:"kept,omitempty"`     // allowed before, and not in question
+	// Host that the result is sent to, in ASCII form; "": a program on the user's device.
+	Host    string `json:"host,omitempty"`
+	Lasting bool   `json:"lasting"` // the access outlives the session
+}
+
+func consentOf(st provider.Step) *consentBody {
+	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Lasting: st.Lasting()}
+	for _, a := range st.Asked() {
+		if a.Required {
+			b.Required = append(b.Required, a.Scope)
+		}
+		if a.LeftOut {
+			b.LeftOut = append(b.LeftOut, a.Scope)
+		}
+	}
+	return b
 }
 
 type demandBody struct {
@@ -226,7 +251,7 @@ func (s *Surface) bodyOf(call loginCall) stepBody {
 	case provider.StepEnroll:
 		b.Methods = st.Verdict.Methods
 	case provider.StepConsent:
-		b.Scopes = st.Scopes
+		b.Scopes, b.Consent = st.Scopes, consentOf(st)
 	}
 	return b
 }
@@ -263,7 +288,7 @@ func usageOf(st provider.Step) string {
 func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, a provider.Answer) {
 	call.Step.Kind = kind
 	s.show(c, call, func(b *stepBody) {
-		b.Options, b.Methods, b.Scopes, b.Codes, b.Remember, b.SignUp = nil, nil, nil, nil, 0, nil
+		b.Options, b.Methods, b.Scopes, b.Consent, b.Codes, b.Remember, b.SignUp = nil, nil, nil, nil, nil, 0, nil
 		b.RedirectTo = a.Location
 		if a.FormPost != nil {
 			b.RedirectTo = a.FormPost.Action

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -9,11 +10,27 @@ import (
 )
 
 // consentPage is the data of the page that asks for consent.
-type consentPage struct{ Scopes []string }
+type consentPage struct {
+	Scopes      []string // all in question
+	Asked       []provider.Asked
+	Kept        []string // allowed before
+	Destination provider.Destination
+	// Lasting: the access outlives the session.
+	Lasting bool
+}
+
+func consentPageOf(st provider.Step) consentPage {
+	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting()}
+}
+
+// Choosable reports whether there is anything to leave out.
+func (p consentPage) Choosable() bool {
+	return slices.ContainsFunc(p.Asked, func(a provider.Asked) bool { return !a.Required })
+}
 
 func (p *Pages) consentForm(c *gin.Context) {
 	if call, ok := p.at(c, provider.StepConsent, provider.Ask{}); ok {
-		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPage{Scopes: call.Step.Scopes}))
+		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPageOf(call.Step)))
 	}
 }
 
@@ -27,7 +44,7 @@ func (p *Pages) consent(c *gin.Context) {
 	var err error
 	switch c.PostForm("decision") {
 	case "allow":
-		err = p.provider.Allow(c.Request.Context(), call.Step, call.Caller)
+		err = p.provider.Allow(c.Request.Context(), call.Step, call.Caller, ticked(c))
 	case "deny":
 		a, err = p.provider.Cancel(c.Request.Context(), call.Step, call.Caller)
 	}
@@ -40,4 +57,12 @@ func (p *Pages) consent(c *gin.Context) {
 		return
 	}
 	p.advance(c)
+}
+
+// ticked returns the scopes that the user ticked; nil: the form offers no choice.
+func ticked(c *gin.Context) []string {
+	if c.PostForm("choice") == "" {
+		return nil
+	}
+	return append([]string{}, c.PostFormArray("scope")...)
 }

@@ -82,7 +82,7 @@ func TestEnrollmentRecoveryAndConsent(t *testing.T) {
 	b.Post(stale, form) // sent again from a second tab
 	b.Must("/recovery-codes", 200, codes[0][1])
 	b.Submit("recovery-done")
-	b.Must("/consent", 200, "see your e-mail address", `id="consent-deny"`)
+	b.Must("/consent", 200, "see your e-mail address", `id="consent-deny"`, `name="scope" value="email" checked`, `until you sign out`)
 	b.Submit("consent-allow", "decision", "perhaps")
 	b.Must("/consent", 200)
 	b.Submit("consent-allow", "decision", "allow")

@@ -176,7 +176,9 @@ func samples(t testing.TB) []sample {
 			p.showRecovery(c, call, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
 		}, []string{"recovery-codes", "recovery-copy", "recovery-download", "recovery-print", "recovery-done"}, 200},
 		{"consent", func(p *Pages, c *gin.Context, call signin.Call) {
-			p.look.Write(c, 200, "consent", p.page(c, call, consentPage{Scopes: []string{"openid", "email", "offline_access", "orders.read"}}))
+			p.look.Write(c, 200, "consent", p.page(c, call, consentPage{
+				Asked: []provider.Asked{{Scope: "openid", Required: true}, {Scope: "email"}, {Scope: "offline_access", LeftOut: true}, {Scope: "orders.read"}},
+				Kept:  []string{"profile"}, Lasting: true, Destination: provider.Destination{Host: "xn--pple-43d.com", Unicode: "\u0430pple.com"}}))
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
 		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
