@@ -71,8 +71,12 @@ type Finished struct {
 }
 
 // answer adds parameters to the redirect URI of the client, together with state and iss (RFC
-// 9207 section 2). A signed response is one parameter, which has them all.
+// 9207 section 2). A signed response is one parameter, which has them all. The client of a polled
+// request hears of it elsewhere.
 func (p *Provider) answer(r *request, fields ...[2]string) (Answer, error) {
+	if r.polled != "" {
+		return Answer{Location: p.url(DeviceAllowedPath)}, nil
+	}
 	if r.state != "" {
 		fields = append(fields, [2]string{"state", r.state})
 	}
@@ -115,6 +119,9 @@ func (r *request) refused(ctx context.Context, e *oauth.Error) {
 
 // refusal returns the response of an error (RFC 6749 section 4.1.2.1).
 func (p *Provider) refusal(r *request, e *oauth.Error) (Answer, error) {
+	if r.polled != "" {
+		return Answer{Location: p.url(DeviceDeniedPath)}, nil
+	}
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {
 		fields = append(fields, [2]string{"error_description", d})

@@ -27,6 +27,7 @@ var parts = [][2]string{
 	{"DPoP", "RFC 9449"},
 	{"Signed responses", "JWT Secured Authorization Response Mode for OAuth 2.0, RFC 9701"},
 	{"FAPI 2.0", "FAPI 2.0 Security Profile, FAPI 2.0 Message Signing; rows name modules of the plans of the OpenID Foundation's suite"},
+	{"Device authorization", "RFC 8628"},
 	{"Token exchange", "RFC 8693"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},

@@ -15,12 +15,13 @@ type consentPage struct {
 	Asked       []provider.Asked
 	Kept        []string // allowed before
 	Destination provider.Destination
+	From        *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
 }
 
 func consentPageOf(st provider.Step) consentPage {
-	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting()}
+	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled)}
 }
 
 // Choosable reports whether there is anything to leave out.
