@@ -22,7 +22,7 @@ func (k *checker) checkProfile() {
 	k.fault(len(k.LegacyResponseTypes) > 0, "legacy_response_types", "must be empty with profile fapi2")
 	k.fault(k.IDTokenAlg == "" || k.IDTokenAlg == excluded, "id_token_signed_response_alg", "must be PS256, ES256 or EdDSA with profile fapi2")
 	for field, alg := range map[string]string{"token_endpoint_auth_signing_alg": k.AuthSigningAlg, "request_object_signing_alg": k.RequestObjectAlg,
-		"authorization_signed_response_alg": k.AuthorizationAlg, "introspection_signed_response_alg": k.IntrospectionAlg} {
+		"authorization_signed_response_alg": k.AuthorizationAlg, "introspection_signed_response_alg": k.IntrospectionAlg, "userinfo_signed_response_alg": k.UserinfoAlg} {
 		k.fault(alg == excluded, field, "must not be "+excluded+" with profile fapi2")
 	}
 	for i, uri := range k.RedirectURIs {

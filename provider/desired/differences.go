@@ -80,8 +80,11 @@ func newClient(c *Client) storage.Client {
 		SignUp: c.SignUp, SignUpRequired: c.SignUpRequired, SignUpOptional: c.SignUpOptional, TermsURL: c.TermsURL, TermsVersion: c.TermsVersion,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, RequiredScopes: c.RequiredScopes, SilentLogin: c.SilentLogin,
 		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, SupportURL: c.SupportURL, ClientURI: c.ClientURI,
+		SubjectType: c.SubjectType, SectorIdentifierURI: c.SectorIdentifierURI,
+		IDTokenEncryptionAlg: c.IDTokenEncryptionAlg, IDTokenEncryptionEnc: c.IDTokenEncryptionEnc, UserinfoAlg: c.UserinfoAlg,
+		UserinfoEncryptionAlg: c.UserinfoEncryptionAlg, UserinfoEncryptionEnc: c.UserinfoEncryptionEnc,
+		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
 		IDTokenAlg: c.IDTokenAlg, AuthorizationAlg: c.AuthorizationAlg, IntrospectionAlg: c.IntrospectionAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
-		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion, SectorIdentifierURI: c.SectorIdentifierURI,
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
 	}

@@ -85,10 +85,10 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	Write(w, status, "application/json", text)
 }
 
-// Write writes a response of a media type that must not be cached.
-func Write(w http.ResponseWriter, status int, kind string, body []byte) {
+// Write writes a response of another media type that must not be cached.
+func Write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", kind)
+	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	w.WriteHeader(status)

@@ -23,6 +23,7 @@ const (
 	TypeIDToken     = "JWT"
 	TypeAccessToken = "at+jwt"
 	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
+	TypeUserinfo    = "JWT"        // no other is registered, and libraries refuse others
 	// TypeResponse is that of authorization responses: JARM names none.
 	TypeResponse      = "JWT"
 	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
