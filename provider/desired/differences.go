@@ -31,7 +31,18 @@ func ClientDifferences(have, want storage.Client) []users.Difference {
 			out = append(out, users.Difference{Key: key, From: from, To: to})
 		}
 	}
+	if from, to := sectorOf(have), sectorOf(want); have.ID != "" && from != to {
+		out = append(out, users.Difference{Key: "subjects", From: from, To: to, Warning: "every user of this client gets another subject (sub)"})
+	}
 	return out
+}
+
+// sectorOf returns which subjects a client sees.
+func sectorOf(c storage.Client) string {
+	if c.SubjectType != clients.Pairwise {
+		return "public"
+	}
+	return "pairwise for " + clients.SectorOf(c)
 }
 
 // settingOf returns a value as written in the desired state; nil: left out.
