@@ -79,7 +79,7 @@ type Client struct {
 	// Profile is "" or "fapi2".
 	Profile string `json:"profile,omitempty"`
 
-	// MFA is the policy: OFF, ALWAYS, SMART, PHR, or TIME_BASED with MFAInterval.
+	// MFA is the policy: OFF, ALWAYS, SMART, PHR, PHRH, or TIME_BASED with MFAInterval.
 	MFA         string  `json:"mfa,omitempty"`
 	MFAInterval Seconds `json:"mfa_interval,omitempty"`
 	// MFARemember is how long a second factor spares the next one in a browser whose user wants

@@ -137,13 +137,14 @@ func (c *Client) GetGrantTypes() fosite.Arguments {
 	return c.GrantTypes
 }
 
-// GetResponseTypes returns code alone. Package grants implements the legacy types.
-func (c *Client) GetResponseTypes() fosite.Arguments {
-	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
-		return fosite.Arguments{"code"}
-	}
-	return fosite.Arguments{}
+// MayUseCode reports whether the client registered the response type code, or none, which is the same
+// (OpenID Connect Registration section 2).
+func (c *Client) MayUseCode() bool {
+	return len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code")
 }
+
+// GetResponseTypes is not used: package grants checks response types.
+func (*Client) GetResponseTypes() fosite.Arguments { return nil }
 
 // GetAudience returns the client's resources.
 func (c *Client) GetAudience() fosite.Arguments { return c.Audience }

@@ -242,10 +242,10 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR", "PHRH")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
-	k.fault((k.MFA == "SMART" || k.MFA == "PHR") && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
+	k.fault(slices.Contains([]string{"SMART", "PHR", "PHRH"}, k.MFA) && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
 	k.oneOf("signup", k.SignUp, "", "off", "open", "invited")
 	for field, claims := range map[string][]string{"signup_required": k.SignUpRequired, "signup_optional": k.SignUpOptional} {
 		for i, c := range claims {

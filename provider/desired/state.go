@@ -122,7 +122,8 @@ type Client struct {
 	// Empty, or `fapi2`: requests must be pushed, with PKCE, and request objects have `exp` and `nbf`.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),
-	// or `PHR`: a passkey that verifies its user, or one beside the password.
+	// `PHR`: a passkey that verifies its user, or one beside the password; or `PHRH`: [a passkey in
+	// hardware](guides/passkeys.md#keys-in-hardware).
 	MFA string `yaml:"mfa"`
 	// With `TIME_BASED`: how long a second factor stays valid.
 	MFAInterval time.Duration `yaml:"mfa_interval"`

@@ -97,22 +97,17 @@ func (*refreshStrategy) ValidateRefreshToken(context.Context, fosite.Requester, 
 	return nil
 }
 
-// codeStrategy derives authorization codes from their grants.
-type codeStrategy struct{ i *Issuer }
+// codeStrategy reads authorization codes.
+type codeStrategy struct{}
 
 var _ oauth2.AuthorizeCodeStrategy = (*codeStrategy)(nil)
 
 // AuthorizeCodeSignature is the code itself, which names its grant.
 func (*codeStrategy) AuthorizeCodeSignature(_ context.Context, code string) string { return code }
 
-// GenerateAuthorizeCode derives the code of a grant.
-func (s *codeStrategy) GenerateAuthorizeCode(_ context.Context, r fosite.Requester) (string, string, error) {
-	sess, ok := r.GetSession().(*session)
-	if !ok {
-		return "", "", errSession
-	}
-	code, err := s.i.codec.WriteCode(sess.grant)
-	return code, code, err
+// GenerateAuthorizeCode is not used: newCode writes codes.
+func (*codeStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (string, string, error) {
+	return "", "", errUnused
 }
 
 // ValidateAuthorizeCode does nothing: the grant was checked when it was read.

@@ -32,7 +32,7 @@ func (c *Codec) WriteID(claims map[string]any, client *clients.Client, access, c
 	if code != "" {
 		claims["c_hash"] = signing.HalfHash(alg, code)
 	}
-	payload, err := json.Marshal(claims)
+	payload, err := marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("write ID token: %w", err)
 	}
