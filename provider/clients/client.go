@@ -16,6 +16,7 @@ import (
 type Client struct {
 	storage.Client
 	Origins map[string]bool // from which pages may send its requests, as package origin writes them
+	Sector  string          // of its subjects (OpenID Connect Core section 8.1); "": they are public
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
@@ -43,7 +44,7 @@ func New(c storage.Client) *Client {
 			origins[o] = true
 		}
 	}
-	return &Client{Client: c, Origins: origins}
+	return &Client{Client: c, Origins: origins, Sector: SectorOf(c)}
 }
 
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's

@@ -103,7 +103,7 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 			out.Grant = &storage.Grant{ID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a, CreatedAt: now, RedeemedAt: now,
 				RefreshUntil: now, ExpiresAt: now}
 		}
-		id, err := i.newIDToken(r, s, out, now)
+		id, err := i.newIDToken(ctx, r, s, out, now)
 		if err != nil {
 			return out, err
 		}
@@ -115,7 +115,7 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 // newIDToken writes the ID token of an authorization response, with the hashes of code and
 // access token (OpenID Connect Core section 3.3.2.11). If there is neither, it contains the
 // claims of the scopes (section 5.4).
-func (i *Issuer) newIDToken(r Request, s *session, out Issued, now time.Time) (string, error) {
+func (i *Issuer) newIDToken(ctx context.Context, r Request, s *session, out Issued, now time.Time) (string, error) {
 	a := s.authorization
 	content := claims.IDToken(i.options.Issuer, r.Client, a, &s.account, a.Scopes, now, now.Add(i.options.IDTokenTTL))
 	if !r.Types.Token && !r.Types.Code {
@@ -125,7 +125,7 @@ func (i *Issuer) newIDToken(r Request, s *session, out Issued, now time.Time) (s
 			}
 		}
 	}
-	return i.codec.WriteID(content, r.Client, s.access, out.code)
+	return i.codec.WriteID(ctx, content, a, r.Client, s.access, out.code)
 }
 
 // newCode creates an authorization code and its grant.
