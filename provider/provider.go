@@ -22,6 +22,7 @@ import (
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/details"
 	"sallyport/provider/dpop"
 	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
@@ -73,6 +74,8 @@ type Options struct {
 	SignUp func(storage.Client) bool
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// Details are the types of authorization details (RFC 9396); nil: none.
+	Details *details.Types
 	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
 	RequirePushed bool
 	// Registration is how clients register themselves; the provider completes it.
@@ -142,7 +145,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p.proofs = dpop.New(store, keyring, now, dpop.Options{Bases: o.MTLS.Bases(o.Issuer), RequireNonce: o.RequireDPoPNonce})
 	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
 	p.Registration = p.newRegistration()
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, Details: o.Details, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL, Used: p.Registration.Used})
 	return p, nil
 }

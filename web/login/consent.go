@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
+	"sallyport/provider/details"
 )
 
 // consentPage is the data of the page that asks for consent.
@@ -18,10 +19,15 @@ type consentPage struct {
 	From        *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
+
+	step provider.Step
 }
 
+// Details returns the authorization details of the request in the language of the page.
+func (p consentPage) Details(lang string) []details.Shown { return p.step.Details(lang) }
+
 func consentPageOf(st provider.Step) consentPage {
-	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled)}
+	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
 }
 
 // Choosable reports whether there is anything to leave out.
