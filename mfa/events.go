@@ -55,6 +55,7 @@ const (
 	EventCodeReplayed  = "code.replayed"
 	EventTokenIssued   = "token.issued" // client credentials
 	EventTokenRefresh  = "token.refreshed"
+	EventTokenExchange = "token.exchanged"
 	EventRefreshReused = "refresh.reused"
 	EventTokenRevoked  = "token.revoked"
 	EventClientFailed  = "client.failed" // client authentication refused
@@ -127,7 +128,7 @@ func EventKinds() []string {
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
-		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
+		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventLogoutUndelivered, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged, EventUsernameChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,

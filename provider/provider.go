@@ -134,9 +134,9 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, MTLS: o.MTLS, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.proofs = dpop.New(store, keyring, now, dpop.Options{Bases: o.MTLS.Bases(o.Issuer), RequireNonce: o.RequireDPoPNonce})
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
-		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
 	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
 	return p, nil
 }
 

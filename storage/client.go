@@ -57,6 +57,18 @@ type Client struct {
 	ResponseTypes  []string `json:"response_types,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
 	Audience       []string `json:"audience,omitempty"` // resources it may request (RFC 8707)
+	// The policy of its token exchanges (RFC 8693): which types of subject tokens it may present, of
+	// which clients, for which resources besides itself; and for which audiences and with which scopes
+	// it gets tokens. Without ExchangeImpersonation those name it as the actor.
+	ExchangeSubjectTypes     []string `json:"token_exchange_subject_types,omitempty"` // "access_token" (also empty), "id_token"
+	ExchangeSubjectClients   []string `json:"token_exchange_subject_clients,omitempty"`
+	ExchangeSubjectAudiences []string `json:"token_exchange_subject_audiences,omitempty"`
+	ExchangeAudiences        []string `json:"token_exchange_audiences,omitempty"`
+	ExchangeScopes           []string `json:"token_exchange_scopes,omitempty"`
+	ExchangeImpersonation    bool     `json:"token_exchange_impersonation,omitempty"`
+	// MayAct is the client that alone may act for the users of its tokens (RFC 8693 section 4.4); "": any
+	// whose policy allows it.
+	MayAct ClientID `json:"may_act,omitempty"`
 	// PKCEOptional exempts a confidential client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `json:"pkce_optional,omitempty"`
 	// DPoPBound: every token request must have a DPoP proof (RFC 9449 section 5.2).
@@ -104,7 +116,17 @@ type Client struct {
 	TosURI    string `json:"tos_uri,omitempty"`
 	// SupportURL is where its users get help; "": the server's.
 	SupportURL string `json:"support_url,omitempty"`
-	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
+	// Contacts are addresses of people responsible for the client; SoftwareID and SoftwareVersion name
+	// what it is an instance of (RFC 7591 section 2). The server shows them to operators only.
+	Contacts        []string `json:"contacts,omitempty"`
+	SoftwareID      string   `json:"software_id,omitempty"`
+	SoftwareVersion string   `json:"software_version,omitempty"`
+	// InitiateLoginURI begins a login at the client (OpenID Connect Core section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
+	// SectorIdentifierURI is a list of redirect URIs that clients have in common, which contained this
+	// client's when it was registered (OpenID Connect Dynamic Client Registration section 5).
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+	ClientURI           string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.

@@ -25,7 +25,9 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Token exchange", "RFC 8693"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
+	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
 }
 
 // conformance is a requirement as the comment of a test says it: "// Conformance (PART): SECTIONS: TEXT".
@@ -150,9 +152,9 @@ func TestCommentsAboutConformanceAreRead(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"all parts":            {all + "func TestA() {}\n// Conformance (DPoP): RFC 9 2: first\nfunc TestB() {}\n// Conformance (DPoP): RFC 9 10: `it` is: so\nfunc TestC() {}\n", ""},
 		"a part that is not":   {all + "// Conformance (Nothing): RFC 1 1: a\nfunc TestA() {}\n", `no part "Nothing"`},
-		"no test":              {all + "func helper() {}\n", "0 of 6 comments"},
-		"no sections":          {all + "// Conformance (DPoP): text\nfunc TestA() {}\n", "6 of 7 comments"},
-		"above nothing":        {all + "func TestA() {}\n// Conformance (DPoP): RFC 1 1: a\n\nvar x int\n", "6 of 7 comments"},
+		"no test":              {all + "func helper() {}\n", fmt.Sprintf("0 of %d comments", len(parts))},
+		"no sections":          {all + "// Conformance (DPoP): text\nfunc TestA() {}\n", fmt.Sprintf("%d of %d comments", len(parts), len(parts)+1)},
+		"above nothing":        {all + "func TestA() {}\n// Conformance (DPoP): RFC 1 1: a\n\nvar x int\n", fmt.Sprintf("%d of %d comments", len(parts), len(parts)+1)},
 		"a part without tests": {"// Conformance (DPoP): RFC 1 1: a\nfunc TestA() {}\n", `no test is about "Request objects"`},
 	} {
 		root := t.TempDir()

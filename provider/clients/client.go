@@ -15,14 +15,19 @@ import (
 // Client is a registered client, as fosite uses it. It is shared and read-only.
 type Client struct {
 	storage.Client
+	// Document: its client_id is the address of a document that describes it, and nobody registered it.
+	Document bool
 	Origins map[string]bool // from which pages may send its requests, as package origin writes them
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
 const FAPI2 = "fapi2"
 
+// TokenExchange is the grant type of token exchange (RFC 8693 section 2.1).
+const TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+
 // GrantTypes are the supported grants.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", TokenExchange}
 
 var (
 	_ fosite.Client                         = (*Client)(nil)
@@ -38,6 +43,26 @@ func New(c storage.Client) *Client {
 		}
 	}
 	return &Client{Client: c, Origins: origins}
+}
+
+// SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's
+// own settings.
+func SetDefaults(c *storage.Client) {
+	if c.AuthMethod == "" {
+		c.AuthMethod = New(*c).AuthenticationMethod()
+	}
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = []string{"authorization_code"}
+	}
+	if len(c.ResponseTypes) == 0 && slices.Contains(c.GrantTypes, "authorization_code") {
+		c.ResponseTypes = []string{"code"}
+	}
+	if c.MFA == "" {
+		c.MFA = "OFF"
+	}
+	if c.Consent == "" {
+		c.Consent = "skip"
+	}
 }
 
 // MayUse reports whether the client is registered for a grant type. The default is the code

@@ -29,7 +29,7 @@ func (c *Client) CheckRedirect(uri string) string {
 		return "the address holds user information"
 	}
 	for _, registered := range c.RedirectURIs {
-		if uri == registered || (c.Native && sameLoopback(uri, registered)) {
+		if uri == registered || c.Native && sameLoopback(uri, registered, loopback[:2]) || c.Document && sameLoopback(uri, registered, loopback) {
 			return ""
 		}
 	}
@@ -49,11 +49,14 @@ func authority(uri, any string) bool {
 	return strings.ContainsAny(rest, any)
 }
 
-// sameLoopback compares two URIs without their ports. RFC 8252 section 7.3 allows native
-// applications any port on the loopback interface, for http with an IP literal only:
-// "localhost" may resolve to another host.
-func sameLoopback(uri, registered string) bool {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+// loopback are the hosts whose port is free. RFC 8252 section 7.3 allows native applications any port
+// on the loopback interface, for http with an IP literal only: "localhost" may resolve to another
+// host. Clients with a document may use it too, as most of them do (decision 0160).
+var loopback = []string{"http://127.0.0.1", "http://[::1]", "http://localhost"}
+
+// sameLoopback compares two URIs on the same one of the hosts, without their ports.
+func sameLoopback(uri, registered string, hosts []string) bool {
+	for _, host := range hosts {
 		tail, ok := strings.CutPrefix(registered, host)
 		if !ok {
 			continue

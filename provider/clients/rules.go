@@ -55,6 +55,7 @@ func Faults(c storage.Client) []Fault {
 	k.fault(!validID.MatchString(string(c.ID)), "client_id", "is required: 1 to 255 printable ASCII characters without spaces")
 	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
 	k.fault(c.Name != strings.TrimSpace(c.Name), "client_name", "must not begin or end with a space")
+	k.checkOrigin()
 	k.checkAuthentication()
 	k.checkKeys()
 	k.checkGrants()
@@ -62,6 +63,22 @@ func Faults(c storage.Client) []Fault {
 	k.checkPolicy()
 	k.checkTokens()
 	return k.faults
+}
+
+const (
+	maxContacts = 10
+	maxSoftware = 255 // bytes
+)
+
+// checkOrigin checks who is responsible for the client, and what it is an instance of.
+func (k *checker) checkOrigin() {
+	k.fault(len(k.Contacts) > maxContacts, "contacts", fmt.Sprintf("must be at most %d", maxContacts))
+	for i, text := range k.Contacts {
+		k.fault(text == "" || len(text) > maxSoftware || !input.Shown(text), fmt.Sprintf("contacts[%d]", i), "must be an address that can be shown, of at most 255 bytes")
+	}
+	for field, text := range map[string]string{"software_id": k.SoftwareID, "software_version": k.SoftwareVersion} {
+		k.fault(len(text) > maxSoftware || !input.Shown(text), field, "must be text that can be shown, of at most 255 bytes")
+	}
 }
 
 func (k *checker) fault(when bool, field, text string) {
@@ -138,6 +155,7 @@ func (k *checker) checkGrants() {
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
+	k.checkExchange(has(TokenExchange))
 	k.checkBound("dpop_bound_access_tokens", k.DPoPBound)
 	k.checkBound("tls_client_certificate_bound_access_tokens", k.CertificateBound)
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
@@ -169,6 +187,8 @@ func (k *checker) checkURIs() {
 		u, err := url.Parse(f[1])
 		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !origin.Secure(u)), f[0], "must be an https address (http for localhost only)")
 	}
+	k.fault(k.InitiateLoginURI != "" && !fetched(k.InitiateLoginURI), "initiate_login_uri", "must be an https address of at most 2048 characters, without user and fragment")
+	k.fault(k.SectorIdentifierURI != "" && !fetched(k.SectorIdentifierURI), "sector_identifier_uri", "must be an https address of at most 2048 characters, without user and fragment")
 	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")

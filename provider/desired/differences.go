@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa/users"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -72,11 +73,14 @@ func newClient(c *Client) storage.Client {
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
+		ExchangeSubjectTypes: c.ExchangeSubjectTypes, ExchangeSubjectClients: c.ExchangeSubjectClients, ExchangeSubjectAudiences: c.ExchangeSubjectAudiences,
+		ExchangeAudiences: c.ExchangeAudiences, ExchangeScopes: c.ExchangeScopes, ExchangeImpersonation: c.ExchangeImpersonation, MayAct: storage.ClientID(c.MayAct),
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, CertificateBound: c.CertificateBound, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods, PasskeyOffer: c.PasskeyOffer,
 		SignUp: c.SignUp, SignUpRequired: c.SignUpRequired, SignUpOptional: c.SignUpOptional, TermsURL: c.TermsURL, TermsVersion: c.TermsVersion,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, RequiredScopes: c.RequiredScopes, SilentLogin: c.SilentLogin,
 		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, SupportURL: c.SupportURL, ClientURI: c.ClientURI,
+		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion, SectorIdentifierURI: c.SectorIdentifierURI,
 		IDTokenAlg: c.IDTokenAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
@@ -103,6 +107,7 @@ func newClient(c *Client) storage.Client {
 		}
 		out.SecretHashes = [][]byte{sum}
 	}
+	clients.SetDefaults(&out)
 	return out
 }
 

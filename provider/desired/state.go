@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"slices"
 	"time"
 
 	"sallyport/config/strict"
@@ -85,7 +84,8 @@ type Client struct {
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// `authorization_code` (the default), `refresh_token`, `client_credentials`.
+	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
+	// `urn:ietf:params:oauth:grant-type:token-exchange`.
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.
 	ResponseTypes []string `yaml:"response_types"`
@@ -95,6 +95,21 @@ type Client struct {
 	// them. Include the issuer for clients that call userinfo, which refuses tokens for resource
 	// servers only.
 	Audience []string `yaml:"audience"`
+	// With [token exchange](guides/token-exchange.md): the types of subject tokens it may present,
+	// `access_token` (the default), `id_token`.
+	ExchangeSubjectTypes []string `yaml:"token_exchange_subject_types"`
+	// Clients whose tokens it may present.
+	ExchangeSubjectClients []string `yaml:"token_exchange_subject_clients"`
+	// Resources that it is: it may present access tokens for these, besides those for itself and its own.
+	ExchangeSubjectAudiences []string `yaml:"token_exchange_subject_audiences"`
+	// Audiences that it may get tokens for: resources, and names of clients.
+	ExchangeAudiences []string `yaml:"token_exchange_audiences"`
+	// Scopes that those may have, as far as the presented token has them.
+	ExchangeScopes []string `yaml:"token_exchange_scopes"`
+	// Do not name it in those tokens as the actor (`act`).
+	ExchangeImpersonation bool `yaml:"token_exchange_impersonation"`
+	// The client that alone may exchange this client's tokens; they name it (`may_act`).
+	MayAct string `yaml:"may_act"`
 	// Exempt a confidential web client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `yaml:"pkce_optional"`
 	// Its access tokens are bound to a key, and every token request must prove it
@@ -166,6 +181,18 @@ type Client struct {
 	SupportURL string `yaml:"support_url"`
 	// Target of "back to the application".
 	ClientURI string `yaml:"client_uri"`
+	// Address that begins a login at the client, `https://`
+	// ([OpenID Connect Core section 4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)).
+	// Pages lead there from a login that is over.
+	InitiateLoginURI string `yaml:"initiate_login_uri"`
+	// Addresses of those responsible for the client, at most 10.
+	Contacts []string `yaml:"contacts"`
+	// What the client is an instance of.
+	SoftwareID string `yaml:"software_id"`
+	// And in which version.
+	SoftwareVersion string `yaml:"software_version"`
+	// Address of a list of redirect URIs that several clients have in common, `https://`.
+	SectorIdentifierURI string `yaml:"sector_identifier_uri"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
 	IDTokenAlg string `yaml:"id_token_signed_response_alg"`
 	// `requested` (the default): the ID token has the claims that `claims` requests by name, and
@@ -254,7 +281,6 @@ func FromObject(members map[string]any, checks ...Check) (State, error) {
 
 // validate returns every fault of a state that was read.
 func (s *State) validate(r *strict.Reader, checks []Check) error {
-	s.defaults()
 	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
@@ -263,39 +289,9 @@ func (s *State) validate(r *strict.Reader, checks []Check) error {
 	return r.Err()
 }
 
-// Validate sets defaults and returns every fault of a state built in code.
+// Validate returns every fault of a state built in code.
 func (s *State) Validate() error {
 	r := strict.New()
-	s.defaults()
 	s.check(r)
 	return r.Err()
-}
-
-// defaults sets defaults. Users have none: what a file leaves out does not change.
-func (s *State) defaults() {
-	for i := range s.Clients {
-		s.Clients[i].defaults()
-	}
-}
-
-// defaults sets those of RFC 7591 section 2.
-func (c *Client) defaults() {
-	if c.AuthMethod == "" {
-		c.AuthMethod = "client_secret_basic"
-		if c.Public {
-			c.AuthMethod = "none"
-		}
-	}
-	if len(c.GrantTypes) == 0 {
-		c.GrantTypes = []string{"authorization_code"}
-	}
-	if len(c.ResponseTypes) == 0 && slices.Contains(c.GrantTypes, "authorization_code") {
-		c.ResponseTypes = []string{"code"}
-	}
-	if c.MFA == "" {
-		c.MFA = "OFF"
-	}
-	if c.Consent == "" {
-		c.Consent = "skip"
-	}
 }

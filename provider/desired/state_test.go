@@ -37,16 +37,16 @@ users:
       address: {country: DE}
 `
 
-func TestParseSetsDefaults(t *testing.T) {
+func TestDefaultsOfAState(t *testing.T) {
 	s, err := Parse("state.yaml", []byte(goodState))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shop, office, alice := s.Clients[0], s.Clients[1], s.Users[0]
+	shop, office, alice := newClient(&s.Clients[0]), newClient(&s.Clients[1]), s.Users[0]
 	for _, tc := range []struct{ what, got, want any }{
 		{"public clients do not authenticate", shop.AuthMethod, "none"},
-		{"an interval", shop.MFAInterval, 12 * time.Hour},
-		{"a grace that is set to nothing", *shop.RefreshGrace, time.Duration(0)},
+		{"an interval", shop.MFAInterval.Duration(), 12 * time.Hour},
+		{"a grace that is set to nothing", shop.RefreshGrace.Duration(), time.Duration(0)},
 		{"a grace that is left out", office.RefreshGrace == nil, true},
 		{"confidential clients use Basic", office.AuthMethod, "client_secret_basic"},
 		{"grant types", strings.Join(office.GrantTypes, " "), "authorization_code"},

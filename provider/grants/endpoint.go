@@ -25,7 +25,8 @@ type tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	// Scope is always there for tokens of users, who may have left out all that was requested.
-	Scope *string `json:"scope,omitempty"`
+	Scope      *string `json:"scope,omitempty"`
+	IssuedType string  `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
@@ -38,7 +39,9 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	delete(form, "audience") // a parameter of fosite; clients send resource
+	if form.Get("grant_type") != clients.TokenExchange {
+		delete(form, "audience") // a parameter of fosite; clients send resource
+	}
 	ctx, tx := begin(r.Context(), i.now())
 	tx.caller, tx.grantType, tx.verifier = caller, form.Get("grant_type"), form.Get("code_verifier")
 	// Before the client is authenticated: an assertion is good once, and a proof without a nonce is
@@ -48,7 +51,11 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 		i.respond.Error(w, r, e)
 		return
 	}
-	response, e := i.token(ctx, tx, r, form)
+	answer := i.token
+	if tx.grantType == clients.TokenExchange {
+		answer = i.exchange
+	}
+	response, e := answer(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)
 		return

@@ -10,6 +10,7 @@ import (
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
+	"sallyport/provider/introspection"
 	"sallyport/provider/oauth"
 	"sallyport/provider/token"
 	"sallyport/storage"
@@ -27,6 +28,7 @@ type Issuer struct {
 	clients *clients.Cache
 	auth    *clientauth.Authenticator
 	proofs  *dpop.Verifier
+	inspect *introspection.Endpoints
 	codec   *token.Codec
 	journal *audit.Journal
 	respond *oauth.Responder
@@ -37,9 +39,9 @@ type Issuer struct {
 }
 
 // New returns an Issuer.
-func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, codec *token.Codec, journal *audit.Journal,
+func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, inspect *introspection.Endpoints, codec *token.Codec, journal *audit.Journal,
 	respond *oauth.Responder, now func() time.Time, random io.Reader, o Options) *Issuer {
-	i := &Issuer{store: s, clients: c, auth: auth, proofs: proofs, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
+	i := &Issuer{store: s, clients: c, auth: auth, proofs: proofs, inspect: inspect, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
 	i.fosite = i.newFosite()
 	return i
 }

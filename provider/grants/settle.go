@@ -98,7 +98,7 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 		return oauth.Standard("invalid_grant").Because(oauth.RevokedToken).About("refresh_token")
 	}
 	if inGrace(stored.Grant, tx.presented, c, tx.now) {
-		if parameter, reason := tx.unbound(stored.Grant); reason != "" {
+		if parameter, reason := tx.unbound("refresh_token", stored.Grant.RefreshKey, stored.Grant.RefreshCertificate); reason != "" {
 			return oauth.Standard("invalid_grant").Because(reason).About(parameter)
 		}
 		return nil

@@ -231,7 +231,7 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	if generation < grant.Generation && !inGrace(grant, generation, c, tx.now) {
 		return r, fosite.ErrInactiveToken
 	}
-	if parameter, reason := tx.unbound(grant); reason != "" {
+	if parameter, reason := tx.unbound("refresh_token", grant.RefreshKey, grant.RefreshCertificate); reason != "" {
 		refused(ctx, parameter, reason)
 		return nil, fosite.ErrNotFound
 	}
@@ -258,13 +258,14 @@ func (tx *transaction) certificateOf(c *clients.Client) string {
 	return mtls.Thumbprint(tx.caller.Certificates)
 }
 
-// unbound returns what the caller lacks of what a refresh token is bound to, and why it is refused.
-func (tx *transaction) unbound(g storage.Grant) (parameter, reason string) {
+// unbound returns what the caller lacks of the key and certificate that a token is bound to, and why the
+// token is refused.
+func (tx *transaction) unbound(token, key, certificate string) (parameter, reason string) {
 	switch {
-	case g.RefreshKey != "" && g.RefreshKey != tx.proof.Thumbprint():
+	case key != "" && key != tx.proof.Thumbprint():
 		return dpop.Header, oauth.WrongKey
-	case g.RefreshCertificate != "" && g.RefreshCertificate != mtls.Thumbprint(tx.caller.Certificates):
-		return "refresh_token", oauth.WrongCertificate
+	case certificate != "" && certificate != mtls.Thumbprint(tx.caller.Certificates):
+		return token, oauth.WrongCertificate
 	}
 	return "", ""
 }

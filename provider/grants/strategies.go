@@ -49,6 +49,9 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 	if !a.AuthTime.IsZero() {
 		t.AuthTime = a.AuthTime.Unix()
 	}
+	if c.MayAct != "" && a.UserID != "" {
+		t.MayAct = &token.Actor{Subject: string(c.MayAct)}
+	}
 	t.Roles = claims.Roles(c, &sess.account, t.Scopes)
 	if t.Subject == "" {
 		t.Subject = string(c.ID) // RFC 9068 section 2.2: without a resource owner, the client

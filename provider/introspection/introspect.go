@@ -35,6 +35,8 @@ type response struct {
 	Roles     []string          `json:"roles,omitzero"`
 	// Confirmation is what the token is bound to, which the resource server checks.
 	Confirmation *token.Confirmation `json:"cnf,omitempty"`
+	Actor        *token.Actor        `json:"act,omitempty"`
+	MayAct       *token.Actor        `json:"may_act,omitempty"`
 }
 
 // Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
@@ -70,25 +72,49 @@ func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented
 	}
 	return response{Active: true, Scope: t.Scope, ClientID: t.Client, Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer,
 		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: t.Type(), Confirmation: t.Confirmation, Session: t.Session, ACR: t.ACR,
-		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles}, nil
+		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles, Actor: t.Actor, MayAct: t.MayAct}, nil
 }
 
 // Active reports whether an access token is active: its client is enabled, its grant is active
-// or, for client credentials, it was not revoked. It returns the current roles of the user too.
+// or, for client credentials, it was not revoked. One that was exchanged must not be revoked, nor what it was
+// exchanged for. It returns the current roles of the user too.
 func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool, error) {
-	c, err := e.clients.Enabled(ctx, t.Client)
+	c, err := e.clients.Holder(ctx, t.Client)
 	if c == nil {
 		return nil, false, err
 	}
-	if t.Grant == "" {
-		revoked, err := e.store.TokenRevoked(ctx, t.ID)
-		return nil, !revoked, err
+	grant := t.Grant
+	if grant == "" {
+		if standing, err := e.stands(ctx, t); !standing || t.SubjectGrant == "" {
+			return nil, standing, err
+		}
+		grant = t.SubjectGrant
 	}
-	g, err := e.store.GrantState(ctx, t.Grant)
+	g, err := e.store.GrantState(ctx, grant)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, false, nil
 	}
 	return claims.Roles(c, &g.Account, t.Scopes), err == nil && g.Alive(), err
+}
+
+// stands reports whether a token without a grant of its own, and all it was exchanged for, were not
+// revoked, and whether the clients of those are enabled.
+func (e *Endpoints) stands(ctx context.Context, t token.Access) (bool, error) {
+	if revoked, err := e.store.TokenRevoked(ctx, t.ID); err != nil || revoked {
+		return false, err
+	}
+	for _, source := range t.Sources {
+		if c, err := e.clients.Holder(ctx, source.Client); c == nil {
+			return false, err
+		}
+		if source.ID == "" {
+			continue
+		}
+		if revoked, err := e.store.TokenRevoked(ctx, source.ID); err != nil || revoked {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // introspectRefresh introspects a refresh token, which is active only for its own client.

@@ -55,7 +55,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Calle
 	if !slices.Contains(scopes, "openid") {
 		return nil, oauth.NewError("insufficient_scope", "the scope openid was not granted")
 	}
-	c, err := e.clients.Enabled(ctx, t.Client)
+	c, err := e.clients.Holder(ctx, t.Client)
 	if err != nil {
 		return nil, oauth.Unavailable(err)
 	}

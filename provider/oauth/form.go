@@ -46,7 +46,7 @@ func ReadForm(r *http.Request) (url.Values, *Error) {
 }
 
 // CheckParams returns what is wrong with parameters, and with which one: each must occur once, and
-// be text. Only resource may repeat (RFC 8707 section 2). It deletes parameters without a value
+// be text. Only resource (RFC 8707 section 2) and audience (RFC 8693 section 2.1) may repeat. It deletes parameters without a value
 // (RFC 6749 sections 3.1 and 3.2).
 func CheckParams(params url.Values) (name, fault string) {
 	count := 0
@@ -57,7 +57,7 @@ func CheckParams(params url.Values) (name, fault string) {
 		if noText(name) || slices.ContainsFunc(values, noText) {
 			return name, "a parameter is not text"
 		}
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 && name != "resource" && name != "audience" {
 			return name, "a parameter is sent more than once"
 		}
 		if len(values) == 1 && values[0] == "" {

@@ -35,6 +35,28 @@ type Access struct {
 	// Confirmation is the key or certificate that the token is bound to; nil: whoever has the token
 	// may use it.
 	Confirmation *Confirmation `json:"cnf,omitempty"`
+	// Actor is who acts for the subject, MayAct who alone may (RFC 8693 sections 4.1 and 4.4).
+	Actor  *Actor `json:"act,omitempty"`
+	MayAct *Actor `json:"may_act,omitempty"`
+	// SubjectGrant is what a token that was exchanged for another one ends with. It has no Grant: a
+	// grant's own client may do more with its tokens than others that got one of them.
+	SubjectGrant storage.GrantID `json:"subject_grant_id,omitempty"`
+	// Sources are the tokens it was exchanged for, the first one first.
+	Sources []Source `json:"exchanged_from,omitempty"`
+}
+
+// Actor is the claim act or may_act. Client is the client of an actor who is a user.
+type Actor struct {
+	Subject string           `json:"sub"`
+	Client  storage.ClientID `json:"client_id,omitempty"`
+	Actor   *Actor           `json:"act,omitempty"` // who acted before
+}
+
+// Source is a token that was exchanged. ID is set if it was exchanged for another one itself, because
+// such tokens are revoked one by one.
+type Source struct {
+	Client storage.ClientID `json:"client_id"`
+	ID     string           `json:"jti,omitempty"`
 }
 
 // Confirmation is the claim cnf (RFC 7800 section 3).

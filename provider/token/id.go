@@ -16,6 +16,10 @@ type ID struct {
 	Session  storage.SessionID `json:"sid"`
 	Issuer   string            `json:"iss"`
 	Audience Audience          `json:"aud"`
+	Expires  int64             `json:"exp"`
+	ACR      string            `json:"acr"`
+	AMR      []string          `json:"amr"`
+	AuthTime int64             `json:"auth_time"`
 }
 
 // WriteID writes an ID token (OpenID Connect Core section 2) with the hashes of the access

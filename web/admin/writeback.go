@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"slices"
 
-	"sallyport/web/jsonbody"
+	"sallyport/input"
 )
 
 // Members of a record that a read shows and no call can write.
@@ -28,7 +28,7 @@ func dropUnchanged(members map[string]any, record any, readOnly []string, all bo
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}
-	view, err := jsonbody.Parse(text)
+	view, err := input.Object(text)
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}

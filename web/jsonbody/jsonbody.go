@@ -78,7 +78,7 @@ func ReadAny(c *gin.Context) (*Object, *web.Fault) {
 }
 
 func newObject(text []byte) (*Object, *web.Fault) {
-	members, err := Parse(text)
+	members, err := input.Object(text)
 	if err != nil {
 		return nil, &web.Fault{Status: http.StatusBadRequest, Code: web.CodeMalformedBody, Reason: "the body must be one JSON object in UTF-8, without repeated names"}
 	}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/input"
 	"sallyport/web"
 	"sallyport/web/jsonbody"
 )
 
 func TestMembersHaveTheirType(t *testing.T) {
-	members, err := jsonbody.Parse([]byte(`{"text":"a","empty":"","number":1,"null":null,"yes":true,"list":["a","b"],"mixed":["a",1],"at":"2027-01-31T18:00:00Z"}`))
+	members, err := input.Object([]byte(`{"text":"a","empty":"","number":1,"null":null,"yes":true,"list":["a","b"],"mixed":["a",1],"at":"2027-01-31T18:00:00Z"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestDialectMembersHaveTheirType(t *testing.T) {
 		{"an object without the key", func(o *jsonbody.Object) any { return listOf(o, "nameless") }, "a ", "nameless[1].email"},
 		{"an object with another type", func(o *jsonbody.Object) any { return len(o.ListOf("typed", "email")) }, 1, "typed[0].email typed[0].email"},
 	} {
-		members, err := jsonbody.Parse([]byte(dialectBody))
+		members, err := input.Object([]byte(dialectBody))
 		if err != nil {
 			t.Fatal(err)
 		}

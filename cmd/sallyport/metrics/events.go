@@ -25,7 +25,7 @@ func NewEvents(s Set) *Events {
 		logins:    s.newZeroedVec("logins_total", "Logins that ended, by outcome.", "outcome", "finished", "session", "refused", "cancelled"),
 		throttled: s.newZeroedVec("throttled_total", "Attempts refused because of earlier failures, by bucket.", "bucket", throttle.Buckets()...),
 		tokens: s.newZeroedVec("tokens_issued_total", "Responses with tokens, by grant type.", "grant_type",
-			"authorization_code", "refresh_token", "client_credentials", "implicit"),
+			"authorization_code", "refresh_token", "client_credentials", "implicit", "token_exchange"),
 		replays: s.newZeroedVec("token_replays_total", "Codes and refresh tokens that were replayed and ended their family.", "of", "code", "refresh_token"),
 		single: map[string]prometheus.Counter{
 			mfa.EventTokenRevoked:   s.NewCounter("tokens_revoked_total", "Tokens revoked by their client."),
@@ -113,6 +113,8 @@ func (t *Events) countToken(e *storage.Event) {
 		t.tokens.WithLabelValues("authorization_code").Inc()
 	case mfa.EventTokenRefresh:
 		t.tokens.WithLabelValues("refresh_token").Inc()
+	case mfa.EventTokenExchange:
+		t.tokens.WithLabelValues("token_exchange").Inc()
 	case mfa.EventTokenIssued:
 		if e.UserID != "" { // at the authorization endpoint
 			t.tokens.WithLabelValues("implicit").Inc()

@@ -1,11 +1,11 @@
-package jsonbody_test
+package input_test
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	"sallyport/web/jsonbody"
+	"sallyport/input"
 )
 
 func TestOneObjectIsRead(t *testing.T) {
@@ -46,19 +46,19 @@ func TestOneObjectIsRead(t *testing.T) {
 		{"as many members as allowed", many(100), true},
 		{"more", many(101), false},
 	} {
-		if _, err := jsonbody.Parse([]byte(tc.text)); (err == nil) != tc.ok {
-			t.Errorf("%s: Parse = %v, want ok %v", tc.name, err, tc.ok)
+		if _, err := input.Object([]byte(tc.text)); (err == nil) != tc.ok {
+			t.Errorf("%s: Object = %v, want ok %v", tc.name, err, tc.ok)
 		}
 	}
 }
 
-// FuzzParse compares with encoding/json: what Parse accepts is JSON, with the same members.
-func FuzzParse(f *testing.F) {
+// FuzzObject compares with encoding/json: what Object accepts is JSON, with the same members.
+func FuzzObject(f *testing.F) {
 	for _, seed := range []string{`{"request_id":"x","passcode":"123456"}`, `{"a":[{"b":null}],"c":1e9}`, `{"a":1,"a":2}`, `[`, "{\"\\ud800\":\"\"}", `{}x`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		members, err := jsonbody.Parse(text)
+		members, err := input.Object(text)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package jsonbody
+package input
 
 import (
 	"bytes"
@@ -14,14 +14,14 @@ const (
 	maxMembers = 100
 )
 
-var errJSON = errors.New("jsonbody: not an acceptable JSON object")
+var errObject = errors.New("not an acceptable JSON object")
 
-// Parse parses one JSON object with nothing after it. All parsers must read the same
+// Object parses one JSON object with nothing after it. All parsers must read the same
 // from a text, so repeated names are refused at every level (RFC 8259 section 4), as are
 // NUL and invalid UTF-8 (H-9). Names are case-sensitive; numbers stay as written.
-func Parse(text []byte) (map[string]any, error) {
+func Object(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, errJSON
+		return nil, errObject
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -31,7 +31,7 @@ func Parse(text []byte) (map[string]any, error) {
 	}
 	members, ok := value.(map[string]any)
 	if !ok || len(members) > maxMembers {
-		return nil, errJSON
+		return nil, errObject
 	}
 	return members, nil
 }
@@ -40,17 +40,17 @@ func Parse(text []byte) (map[string]any, error) {
 func element(d *json.Decoder, depth int) (any, error) {
 	token, err := d.Token()
 	if err != nil {
-		return nil, errJSON
+		return nil, errObject
 	}
 	switch t := token.(type) {
 	case string:
 		if strings.IndexByte(t, 0) >= 0 {
-			return nil, errJSON
+			return nil, errObject
 		}
 		return t, nil
 	case json.Delim:
 		if depth++; depth > maxDepth {
-			return nil, errJSON
+			return nil, errObject
 		}
 		if t == '{' {
 			return object(d, depth)
@@ -69,7 +69,7 @@ func object(d *json.Decoder, depth int) (any, error) {
 		}
 		key, _ := name.(string)
 		if _, twice := out[key]; twice {
-			return nil, errJSON
+			return nil, errObject
 		}
 		if out[key], err = element(d, depth); err != nil {
 			return nil, err
