@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/budget"
 	"sallyport/provider/clientdocument"
 	"sallyport/provider/fetch"
 	"sallyport/storage"
@@ -166,9 +165,6 @@ func TestAClientDescribesItself(t *testing.T) {
 			t.Errorf("a login with HTTP %d: %v", tc.status, err)
 		}
 	}
-	if !h.p.holds(t, h, refreshed.get("refresh_token")) {
-		t.Error("the grant ended with the document")
-	}
 	list, err := h.p.Consents(h.ctx, ada.ID)
 	h.ok(err)
 	if len(list) != 1 || list[0].Client.ID != storage.ClientID(id) {
@@ -180,16 +176,6 @@ func TestAClientDescribesItself(t *testing.T) {
 	if got := public(refreshOf(refreshed.get("refresh_token"))); got.get("error") != "invalid_grant" {
 		t.Errorf("refresh after the user ended it: %d %s", got.Status, got.Raw)
 	}
-}
-
-// holds reports whether a refresh token is of a grant that is alive.
-func (p *Provider) holds(t *testing.T, h *fixture, refresh string) bool {
-	t.Helper()
-	id, _, err := p.codec.ReadRefresh(refresh)
-	h.ok(err)
-	g, err := h.engine.Grant(h.ctx, id)
-	h.ok(err)
-	return g.Alive()
 }
 
 func isPage(err error, parameter string) bool {
@@ -264,8 +250,11 @@ func TestHostileDocuments(t *testing.T) {
 		serve func(http.ResponseWriter, *http.Request)
 		ok    bool
 	}{
-		"as it should be":             {with(), true},
-		"another type of JSON":        {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", "application/client+json; charset=utf-8"); _ = json.NewEncoder(w).Encode(site.document(r.URL.Path)) }, true},
+		"as it should be": {with(), true},
+		"another type of JSON": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/client+json; charset=utf-8")
+			_ = json.NewEncoder(w).Encode(site.document(r.URL.Path))
+		}, true},
 		"no method named":             {with("token_endpoint_auth_method", nil), true},
 		"another client_id":           {with("client_id", site.URL+"/other"), false},
 		"no client_id":                {with("client_id", nil), false},
@@ -291,7 +280,11 @@ func TestHostileDocuments(t *testing.T) {
 		"a member twice":              {raw("application/json", `{"client_id":"`+site.URL+`/a","client_id":"`+site.URL+`/b"}`), false},
 		"too large":                   {with("x", strings.Repeat("x", 6000)), false},
 		"a redirect":                  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, false},
-		"another status":              {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", "application/json"); w.WriteHeader(http.StatusCreated); _ = json.NewEncoder(w).Encode(site.document(r.URL.Path)) }, false},
+		"another status": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			_ = json.NewEncoder(w).Encode(site.document(r.URL.Path))
+		}, false},
 	}
 	n := 0
 	for name, tc := range tests {
@@ -328,13 +321,24 @@ func TestADocumentThatChanges(t *testing.T) {
 	}{
 		{"no document", func(w http.ResponseWriter) { w.WriteHeader(404) }, 0, false, 1},
 		{"a document that is not valid, to be kept for long", func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "max-age=86400"); fmt.Fprint(w, "{}") }, 6 * time.Second, false, 1},
-		{"a valid one, to be kept for ten minutes", func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "max-age=600"); w.Header().Set("Content-Type", "application/json"); _ = json.NewEncoder(w).Encode(site.document("/client.json")) }, 6 * time.Second, true, 1},
+		{"a valid one, to be kept for ten minutes", func(w http.ResponseWriter) {
+			w.Header().Set("Cache-Control", "max-age=600")
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(site.document("/client.json"))
+		}, 6 * time.Second, true, 1},
 		{"none, within that", func(w http.ResponseWriter) { w.WriteHeader(404) }, 9 * time.Minute, true, 0},
 		{"none, after that", func(w http.ResponseWriter) { w.WriteHeader(404) }, 2 * time.Minute, false, 1},
-		{"a valid one, to be kept for a day", func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "max-age=86400"); w.Header().Set("Content-Type", "application/json"); _ = json.NewEncoder(w).Encode(site.document("/client.json")) }, time.Minute, true, 1},
+		{"a valid one, to be kept for a day", func(w http.ResponseWriter) {
+			w.Header().Set("Cache-Control", "max-age=86400")
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(site.document("/client.json"))
+		}, time.Minute, true, 1},
 		{"a server that is away, within an hour", func(w http.ResponseWriter) { w.WriteHeader(502) }, 59 * time.Minute, true, 0},
 		{"after an hour", func(w http.ResponseWriter) { w.WriteHeader(502) }, 2 * time.Minute, false, 1},
-		{"other redirect URIs", func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json"); _ = json.NewEncoder(w).Encode(site.document("/client.json", "redirect_uris", []string{"http://127.0.0.1/new"})) }, time.Minute, false, 1},
+		{"other redirect URIs", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(site.document("/client.json", "redirect_uris", []string{"http://127.0.0.1/new"}))
+		}, time.Minute, false, 1},
 	} {
 		site.publish(func(w http.ResponseWriter, _ *http.Request) { step.serve(w) })
 		h.wait(step.wait)
@@ -386,11 +390,11 @@ func TestWhichDocumentsAreFetched(t *testing.T) {
 		h := newFixture(t)
 		site := h.documents(clientdocument.Options{}, loopbackNetwork)
 		left := 3
-		h.p.options.Admit = func(mfa.Caller, budget.Kind, int) error {
+		h.p.options.Admit = func(mfa.Caller, string, int) time.Duration {
 			if left--; left < 0 {
-				return &mfa.Error{Code: mfa.TooManyRequests}
+				return time.Minute
 			}
-			return nil
+			return 0
 		}
 		for i := range 6 {
 			_, _ = h.p.Begin(h.ctx, Params{Query: params(storage.ClientID(fmt.Sprintf("%s/%d", site.URL, i)), "redirect_uri", "https://no.example/")}, h.visit, nil)

@@ -89,6 +89,9 @@ func (p *Provider) clientOf(ctx context.Context, values url.Values, admit func()
 		return nil, &PageError{Code: "invalid_request", Reason: oauth.NoClient, Description: "the parameter is missing", Parameter: "client_id"}
 	}
 	c, err := p.clients.Described(ctx, storage.ClientID(id), admit)
+	if e := notAdmitted(err); e != nil {
+		return nil, e
+	}
 	if page := undescribed(id, err); page != nil {
 		return nil, page
 	}

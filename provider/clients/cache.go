@@ -18,7 +18,7 @@ type Cache struct {
 	builtIn map[storage.ClientID]*Client // not stored
 	// documents reads clients that nobody registered; nil: there are none.
 	documents Documents
-	records *cache.Cache[storage.ClientID, *Client]
+	records   *cache.Cache[storage.ClientID, *Client]
 
 	mu      sync.Mutex
 	origins map[string]bool // of all enabled clients; nil: not read yet

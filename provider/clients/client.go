@@ -17,7 +17,7 @@ type Client struct {
 	storage.Client
 	// Document: its client_id is the address of a document that describes it, and nobody registered it.
 	Document bool
-	Origins map[string]bool // from which pages may send its requests, as package origin writes them
+	Origins  map[string]bool // from which pages may send its requests, as package origin writes them
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.

@@ -28,12 +28,20 @@ func (c *Client) CheckRedirect(uri string) string {
 	if authority(uri, "@") {
 		return "the address holds user information"
 	}
-	for _, registered := range c.RedirectURIs {
-		if uri == registered || c.Native && sameLoopback(uri, registered, loopback[:2]) || c.Document && sameLoopback(uri, registered, loopback) {
-			return ""
-		}
+	if c.RegisteredRedirect(uri) != "" {
+		return ""
 	}
 	return "the address is not registered for this application"
+}
+
+// RegisteredRedirect returns the registered URI that a redirect URI is, but for its port; "": none.
+func (c *Client) RegisteredRedirect(uri string) string {
+	for _, registered := range c.RedirectURIs {
+		if uri == registered || c.Native && sameLoopback(uri, registered, loopback[:2]) || c.Document && sameLoopback(uri, registered, loopback) {
+			return registered
+		}
+	}
+	return ""
 }
 
 // authority reports whether the authority of a URI contains any of the characters.

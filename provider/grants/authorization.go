@@ -72,6 +72,9 @@ func (i *Issuer) authorizeRequest(ctx context.Context, r Request) (fosite.Author
 			form[name] = v
 		}
 	}
+	if r.Client.Document { // whose port is free on localhost too, which fosite does not know
+		form.Set("redirect_uri", r.Client.RegisteredRedirect(r.Params.Get("redirect_uri")))
+	}
 	if r.Types.Legacy() {
 		form.Set("response_type", "code") // the legacy types were checked before
 	}

@@ -34,7 +34,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Calle
 		return nil, errInactive(oauth.UnknownToken)
 	}
 	mfa.Refused(ctx, mfa.Refusal{Client: t.Client}) // if it is refused
-	if !t.ForClient() {
+	if !t.ForClient() && !slices.Contains(t.Audience, e.issuer+oauth.UserinfoPath) {
 		return nil, errAudience()
 	}
 	proof, fault := e.checkHolder(w, r, v, presented, t)

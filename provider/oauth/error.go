@@ -7,6 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 

@@ -88,12 +88,14 @@ type consentBody struct {
 	LeftOut  []string `json:"left_out,omitempty"` // of the scopes: the user left them out before
 	Kept     []string `json:"kept,omitempty"`     // allowed before, and not in question
 	// Host that the result is sent to, in ASCII form; "": a program on the user's device.
-	Host    string `json:"host,omitempty"`
-	Lasting bool   `json:"lasting"` // the access outlives the session
+	Host string `json:"host,omitempty"`
+	// Described: nobody registered the client, whose client_id is the address of what describes it.
+	Described bool `json:"described,omitempty"`
+	Lasting   bool `json:"lasting"` // the access outlives the session
 }
 
 func consentOf(st provider.Step) *consentBody {
-	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Lasting: st.Lasting()}
+	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Lasting: st.Lasting()}
 	for _, a := range st.Asked() {
 		if a.Required {
 			b.Required = append(b.Required, a.Scope)

@@ -15,12 +15,19 @@ type consentPage struct {
 	Asked       []provider.Asked
 	Kept        []string // allowed before
 	Destination provider.Destination
+	// Described is the address that describes an application which nobody registered; "": it is
+	// registered.
+	Described string
 	// Lasting: the access outlives the session.
 	Lasting bool
 }
 
 func consentPageOf(st provider.Step) consentPage {
-	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting()}
+	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting()}
+	if st.Described {
+		p.Described = string(st.Client.ID)
+	}
+	return p
 }
 
 // Choosable reports whether there is anything to leave out.
