@@ -60,6 +60,8 @@ const (
 	EventTokenRevoked  = "token.revoked"
 	EventClientFailed  = "client.failed" // client authentication refused
 
+	EventDeviceGuessed = "device.guessed" // too many wrong codes of devices from a network: it waits
+
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
@@ -128,7 +130,7 @@ func EventKinds() []string {
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
-		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed,
+		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventDeviceGuessed,
 		EventLogout, EventLogoutUndelivered, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged, EventUsernameChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,

@@ -78,8 +78,11 @@ const (
 )
 
 // answer adds parameters to the redirect URI of the client, together with state and iss (RFC
-// 9207 section 2).
+// 9207 section 2). The client of a polled request hears of it elsewhere.
 func (p *Provider) answer(r *request, fields ...[2]string) Answer {
+	if r.polled != "" {
+		return Answer{Location: p.url(DeviceAllowedPath)}
+	}
 	if r.state != "" {
 		fields = append(fields, [2]string{"state", r.state})
 	}
@@ -104,6 +107,9 @@ func refused(ctx context.Context, err error) {
 // refuse logs an error and returns its response (RFC 6749 section 4.1.2.1).
 func (p *Provider) refuse(ctx context.Context, r *request, e *oauth.Error) Answer {
 	e.Refused(ctx, r.client.ID, func(name string) string { return strings.Join(r.params[name], " ") })
+	if r.polled != "" {
+		return Answer{Location: p.url(DeviceDeniedPath)}
+	}
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {
 		fields = append(fields, [2]string{"error_description", d})

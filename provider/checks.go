@@ -32,7 +32,19 @@ func checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.E
 
 // checkBasics checks the sizes (O-9), and that state, a nonce or PKCE binds the response to the
 // client.
-func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
+func (p *Provider) checkBasics(ctx context.Context, r *request, values url.Values) *oauth.Error {
+	if e := checkSizes(ctx, r, values); e != nil {
+		return e
+	}
+	switch {
+	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
+		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required").About("state")
+	}
+	return nil
+}
+
+// checkSizes checks the sizes (O-9).
+func checkSizes(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case len(r.nonce) > maxNonce:
 		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes").About("nonce")
@@ -40,8 +52,6 @@ func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values)
 		return oauth.NewError("invalid_request", "scope is too long").About("scope")
 	case len(r.acr) > oauth.MaxValues:
 		return oauth.NewError("invalid_request", "acr_values is too long").About("acr_values")
-	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
-		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required").About("state")
 	}
 	return nil
 }

@@ -28,12 +28,13 @@ type decision struct {
 // decided returns the decision about a request in which given are the scopes that the user allowed;
 // nil: not asked yet. interactive says that the user proved a factor in it. First-party clients
 // (consent "skip") need consent only with prompt=consent, or if the request relies on the session
-// alone and any program could impersonate the client.
+// alone and any program could impersonate the client. Who ends a polled request is always asked:
+// whoever began it may be elsewhere (RFC 8628 section 5.4).
 func (p *Provider) decided(ctx context.Context, r *request, user storage.UserID, given []string, interactive bool) (decision, error) {
 	if given != nil { // what is not in it was left out, or has become askable since
 		return decision{allowed: given}, nil
 	}
-	return p.remembered(ctx, r, user, !interactive && r.impersonable())
+	return p.remembered(ctx, r, user, r.polled != "" || !interactive && r.impersonable())
 }
 
 // remembered returns the decision that the user made earlier about what a request asks for. It

@@ -54,6 +54,7 @@ type metadata struct {
 	DPoPAlgs               []string          `json:"dpop_signing_alg_values_supported"`
 	RequirePushedAuthorize bool              `json:"require_pushed_authorization_requests"`
 	Pushed                 string            `json:"pushed_authorization_request_endpoint"`
+	Device                 string            `json:"device_authorization_endpoint"`
 	RequestObjectAlgs      []string          `json:"request_object_signing_alg_values_supported"`
 	ClientDocuments        bool              `json:"client_id_metadata_document_supported,omitempty"`
 	ProtectedResources     []string          `json:"protected_resources"`
@@ -78,7 +79,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		DPoPAlgs:           dpop.Algorithms(),
 		FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true,
 		ClaimsParameter: true, IssuerInResponse: true,
-		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
+		Pushed: p.url("/par"), Device: p.url("/device_authorization"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
 	}
 	m.ClientDocuments = p.options.Documents != nil

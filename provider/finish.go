@@ -76,8 +76,11 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, st.allowed)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, endOf(stored, f.Now))
-	if err != nil {
+	var issued grants.Issued
+	var err error
+	if end := endOf(stored, f.Now); r.polled != "" {
+		issued, f.Polled = p.approve(r, a, end)
+	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
 		return f, Finished{}, err
 	}
 	f.Code, f.Grant = issued.Code, issued.Grant
@@ -189,6 +192,9 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, e
 
 // close ends a request with an error for the client.
 func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauth.Error) (Answer, error) {
+	if err := p.deny(ctx, st); err != nil {
+		return Answer{}, err
+	}
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.Code}})
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}

@@ -212,9 +212,9 @@ func (st Step) ForBrowser() bool { return st.request != nil && st.request.types.
 
 // loginPage returns the client's own page for a request that began in a browser; "" means the
 // pages of this server. An adopted request stays on these, because calls without the cookie are
-// refused.
+// refused, and so does one for a polled request: only these say where that came from.
 func loginPage(stored storage.AuthRequest, c *clients.Client) string {
-	if !c.HeadlessLogin || c.LoginURL == "" || stored.Params.Has(openedAlone) {
+	if !c.HeadlessLogin || c.LoginURL == "" || stored.Params.Has(openedAlone) || stored.Params.Has(polledParam) {
 		return ""
 	}
 	u, err := url.Parse(c.LoginURL)

@@ -282,6 +282,11 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 	if d.asks {
 		st.Kind, st.Scopes, st.Before = StepConsent, d.scopes, d.before
 	}
+	if r.polled != "" {
+		if st.Polled, err = p.pending(ctx, r); err != nil {
+			return Step{}, err
+		}
+	}
 	return st, nil
 }
 

@@ -48,7 +48,7 @@ func (p *Provider) ownership(stored storage.AuthRequest, c *clients.Client, a As
 		}
 		return ownership{}, unknown
 	}
-	adopted := bound && stored.Params.Has(openedAlone)
+	adopted := bound && (stored.Params.Has(openedAlone) || stored.Params.Has(polledParam))
 	if !c.HeadlessLogin || adopted {
 		return ownership{}, unknown
 	}

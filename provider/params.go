@@ -48,9 +48,10 @@ type request struct {
 	maxAge   time.Duration // -1: none
 	acr      []string
 	claims   claims.Request
-	hint     storage.UserID // the user that the client expects; "": any
-	noCode   bool           // it ends in a refusal, see withoutCode
-	at       time.Time      // when the request arrived; a pushed one: when a browser first opened it
+	hint     storage.UserID   // the user that the client expects; "": any
+	polled   storage.PolledID // its client polls for its end, and this one is how a person ends it; "": neither
+	noCode   bool             // it ends in a refusal, see withoutCode
+	at       time.Time        // when the request arrived; a pushed one: when a browser first opened it
 	// pushed is the ID that the request of a pushed one always has; "": it was not pushed.
 	pushed storage.RequestID
 	// revisited: the pushed request was opened before. Visits in the same microsecond are all first
@@ -89,6 +90,16 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	c, err := p.clientOf(ctx, values, nil)
 	if err != nil {
 		return nil, err
+	}
+	if values.Has(polledParam) {
+		r, e := p.readPolled(ctx, c, values, at)
+		if e == nil && !polls(c) {
+			e = oauth.Standard("unauthorized_client")
+		}
+		if e != nil {
+			return r, e
+		}
+		return r, nil
 	}
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {

@@ -39,6 +39,7 @@ import (
 type Store interface {
 	storage.AuthRequests
 	storage.PushedRequests
+	storage.PolledRequests
 	storage.Steps
 	storage.Clients
 	storage.Grants

@@ -212,6 +212,7 @@ func notAdmitted(err error) *oauth.Error {
 func external(values url.Values) url.Values {
 	delete(values, hintSubject)
 	delete(values, withoutCode)
+	delete(values, polledParam)
 	return values
 }
 

@@ -29,6 +29,8 @@ type (
 	SessionID string
 	// RememberedID identifies a RememberedDevice; it is not a secret. 128 random bits.
 	RememberedID string
+	// PolledID identifies a PolledRequest; it opens nothing. 128 random bits.
+	PolledID string
 	// GrantID identifies a Grant. Time-ordered.
 	GrantID string
 	// KeyID is the kid of a key. Time-ordered.

@@ -177,9 +177,12 @@ type Finish struct {
 	Remembered *RememberedUse
 	Consent    *Consent
 	Code       *Grant // whose code is to be redeemed; nil: none
-	Grant      *Grant // of the tokens in the response; nil: none
-	Events     []Event
-	Messages   []Message
+	// Polled, if not nil, is the request that the login was for. ErrConflict: it is over, expired,
+	// or another user's.
+	Polled   *PolledEnd
+	Grant    *Grant // of the tokens in the response; nil: none
+	Events   []Event
+	Messages []Message
 }
 
 // Steps are the two calls that advance a login.

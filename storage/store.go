@@ -20,6 +20,7 @@ type Store interface {
 	Authenticators
 	AuthRequests
 	PushedRequests
+	PolledRequests
 	Statuses
 	Tickets
 	Invitations

@@ -25,6 +25,7 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Device authorization", "RFC 8628"},
 	{"Token exchange", "RFC 8693"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 	{"Clients by document", "draft-ietf-oauth-client-id-metadata-document, RFC 8707"},

@@ -17,6 +17,7 @@ const (
 	ClientSecret = "client_secret" // of one client from one network; package provider counts in it
 	Address      = "address"
 	Proof        = "address_proof" // codes that a signed-in user types to prove an address
+	UserCode     = "user_code"     // codes of devices that a network types (RFC 8628 section 5.1)
 	Username     = "username"      // user names that a signed-in user tries to get
 )
 
@@ -36,7 +37,7 @@ const Ticket = "ticket"
 
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, Username, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, UserCode, Username, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -63,6 +64,8 @@ func Schedule(bucket string) storage.Schedule {
 		return within(5, time.Hour)
 	case SendNetwork:
 		return within(20, time.Hour)
+	case UserCode:
+		return within(20, 10*time.Minute)
 	case SendBackend:
 		return within(10, 10*time.Minute)
 	case Proof, Username, Ticket:

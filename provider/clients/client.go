@@ -23,11 +23,14 @@ type Client struct {
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
 const FAPI2 = "fapi2"
 
+// DeviceCode is the grant type of devices without a browser (RFC 8628 section 3.4).
+const DeviceCode = "urn:ietf:params:oauth:grant-type:device_code"
+
 // TokenExchange is the grant type of token exchange (RFC 8693 section 2.1).
 const TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 // GrantTypes are the supported grants.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", TokenExchange}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode, TokenExchange}
 
 var (
 	_ fosite.Client                         = (*Client)(nil)

@@ -153,7 +153,7 @@ func (k *checker) checkGrants() {
 	}
 	has := func(grant string) bool { return slices.Contains(k.GrantTypes, grant) }
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
-	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
+	k.fault(has("refresh_token") && !has("authorization_code") && !has(DeviceCode), "grant_types", "refresh_token is of no use without a grant type that users are asked in")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
 	k.checkExchange(has(TokenExchange))
 	k.checkBound("dpop_bound_access_tokens", k.DPoPBound)

@@ -85,6 +85,7 @@ type Client struct {
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
+	// `urn:ietf:params:oauth:grant-type:device_code` for [devices without a browser](guides/devices-without-a-browser.md),
 	// `urn:ietf:params:oauth:grant-type:token-exchange`.
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.

@@ -10,6 +10,7 @@ import (
 	"github.com/ory/fosite/handler/oauth2"
 	"github.com/ory/fosite/handler/openid"
 
+	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
 	"sallyport/provider/mtls"
 	"sallyport/provider/oauth"
@@ -57,6 +58,7 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 				TokenRevocationStorage: s, Config: config},
 			&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: helper, Config: config},
 		},
+		clients.DeviceCode: {&polledGrant{s, access, refresh, &idTokenStrategy{i}}},
 		"client_credentials": {
 			&oauth2.ClientCredentialsGrantHandler{Config: config,
 				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},

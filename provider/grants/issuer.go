@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -22,9 +23,16 @@ type Options struct {
 	CodeTTL, AccessTokenTTL, IDTokenTTL, RefreshIdleTTL, RefreshTTL time.Duration
 }
 
+// Store is the storage that an Issuer needs.
+type Store interface {
+	storage.Grants
+	// Poll is one of storage.PolledRequests.
+	Poll(ctx context.Context, p storage.Poll) (storage.Polled, error)
+}
+
 // Issuer issues codes and tokens.
 type Issuer struct {
-	store   storage.Grants
+	store   Store
 	clients *clients.Cache
 	auth    *clientauth.Authenticator
 	proofs  *dpop.Verifier
@@ -39,7 +47,7 @@ type Issuer struct {
 }
 
 // New returns an Issuer.
-func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, inspect *introspection.Endpoints, codec *token.Codec, journal *audit.Journal,
+func New(s Store, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, inspect *introspection.Endpoints, codec *token.Codec, journal *audit.Journal,
 	respond *oauth.Responder, now func() time.Time, random io.Reader, o Options) *Issuer {
 	i := &Issuer{store: s, clients: c, auth: auth, proofs: proofs, inspect: inspect, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
 	i.fosite = i.newFosite()

@@ -36,6 +36,10 @@ func (records) Client(_ context.Context, id storage.ClientID) (storage.Client, e
 	return storage.Client{ID: id}, nil
 }
 
+func (records) Poll(context.Context, storage.Poll) (storage.Polled, error) {
+	return storage.Polled{}, storage.ErrNotFound
+}
+
 func (r records) Grant(context.Context, storage.GrantID) (storage.GrantAccount, error) {
 	return storage.GrantAccount{Grant: storage.Grant{ID: grantID, Authorization: authorization, Refreshable: true, Generation: r.generation,
 		RedirectURI: "https://rp.example/cb", CodeUntil: at.Add(time.Minute), RedeemedAt: r.redeemed, ExpiresAt: at.Add(time.Hour), RefreshUntil: at.Add(time.Hour)}, Account: account}, nil

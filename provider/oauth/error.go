@@ -60,7 +60,7 @@ func TooMany(refused *mfa.Error) *Error {
 		Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
 }
 
-// registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2,
+// registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707 section 2,
 // RFC 9449 sections 5 and 8,
 // OpenID Connect Core section 3.1.2.6).
 func registered(code string) bool {
@@ -70,7 +70,8 @@ func registered(code string) bool {
 		"temporarily_unavailable", "login_required", "interaction_required", "consent_required",
 		"account_selection_required", "unmet_authentication_requirements", "request_not_supported",
 		"request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object",
-		"unsupported_token_type", "invalid_token", "insufficient_scope", "invalid_dpop_proof", "use_dpop_nonce":
+		"unsupported_token_type", "invalid_token", "insufficient_scope", "invalid_dpop_proof", "use_dpop_nonce",
+		"authorization_pending", "slow_down", "expired_token":
 		return true
 	}
 	return false
@@ -151,6 +152,12 @@ func describe(code string) string {
 		return "the response type is not supported for this client"
 	case "invalid_client":
 		return "client authentication did not succeed"
+	case "authorization_pending":
+		return "the user has not decided yet"
+	case "slow_down":
+		return "the request came too soon: wait five seconds longer from now on"
+	case "expired_token":
+		return "the user did not decide in time"
 	case "unsupported_grant_type":
 		return "the grant type is not supported"
 	}

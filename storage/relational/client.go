@@ -124,6 +124,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 			"DELETE FROM consents WHERE client_id = ?",
 			"DELETE FROM grants WHERE client_id = ?",
 			"DELETE FROM pushed_requests WHERE client_id = ?",
+			"DELETE FROM polled_requests WHERE client_id = ?",
 		} {
 			if err := q.send(text, string(id)); err != nil {
 				return err

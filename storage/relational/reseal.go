@@ -42,6 +42,8 @@ func sealedColumns() []sealedColumn {
 		{table: "auth_requests", column: "params", place: []string{"hash"}, kinds: []string{"bytea"}, label: "'" + requestLabel + "'", open: byHash},
 		{table: "auth_requests", column: "track_request", place: []string{"track"}, kinds: []string{"bytea"}, label: "'" + trackLabel + "'", open: byHash},
 		{table: "pushed_requests", column: "params", place: []string{"hash"}, kinds: []string{"bytea"}, label: "'" + pushedLabel + "'", open: byHash},
+		{table: "polled_requests", column: "details", place: []string{"id"}, kinds: []string{"uuid"}, label: "'" + polledLabel + "'",
+			open: func(label string, place []any) (string, string) { return label, place[0].(string) }},
 		{table: "statuses", column: "sealed", place: []string{"hash"}, kinds: []string{"bytea"}, label: "'" + statusLabel + "'", open: byHash},
 		{table: "tickets", column: "sealed", place: []string{"id"}, kinds: []string{"uuid"}, label: "purpose", hashed: "link",
 			secret: func(purpose string, _ []any, plain []byte) (string, string) {

@@ -316,6 +316,11 @@ func (q querier) finish(f storage.Finish) error {
 			return err
 		}
 	}
+	if f.Polled != nil {
+		if err := q.approvePolled(*f.Polled, f.Now); err != nil {
+			return err
+		}
+	}
 	for _, g := range []*storage.Grant{f.Code, f.Grant} {
 		if g == nil {
 			continue

@@ -36,6 +36,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"pushed_requests", "hash", "expires_at <= ?", []any{us}},
+		{"polled_requests", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepPolled))}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
 		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before

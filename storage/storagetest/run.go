@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"recovery codes", recovery},
 		{"requests", requests},
 		{"pushed requests", pushed},
+		{"polled requests", polled},
 		{"logins", logins},
 		{"statuses", statuses},
 		{"sending", sending},

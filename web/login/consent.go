@@ -18,12 +18,13 @@ type consentPage struct {
 	// Described is the address that describes an application which nobody registered; "": it is
 	// registered.
 	Described string
+	From      *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
 }
 
 func consentPageOf(st provider.Step) consentPage {
-	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting()}
+	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled)}
 	if st.Described {
 		p.Described = string(st.Client.ID)
 	}

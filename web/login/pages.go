@@ -79,6 +79,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/logout", p.logout)
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
+	p.mountDevices(r)
 	p.mountResets(r)
 	p.mountSignUps(r)
 }

@@ -58,6 +58,7 @@ func New(p *provider.Provider, o Options) *Surface {
 func (s *Surface) Mount(r gin.IRouter) {
 	r.POST("/token", endpoint(s.provider.Grants.Token).handle)
 	r.POST("/par", endpoint(s.provider.Push).handle)
+	r.POST("/device_authorization", endpoint(s.provider.DeviceAuthorization).handle)
 	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 	userinfo := endpoint(s.provider.Introspection.Userinfo)
@@ -82,7 +83,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 // Introspection is for resource servers, never for pages.
 func (s *Surface) Shared(path string) *cors.Cors {
 	switch path {
-	case "/token", "/par", "/revoke", "/userinfo":
+	case "/token", "/par", "/device_authorization", "/revoke", "/userinfo":
 		return s.calls
 	case "/jwks.json":
 		return s.reads

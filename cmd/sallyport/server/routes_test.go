@@ -38,7 +38,9 @@ var routes = map[string]string{
 	// Who has read the message may set a password; the rest opens nothing.
 	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
 	"/signup": "public", "/signup/code": "message", "/signup/create": "login", "/signup/:link": "message", "/invitation/:link": "message", "/signed-up": "public",
-	"/token": "client", "/par": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
+	// Whoever has the code of a device opens a login of their own, which asks.
+	"/device": "opens one", "/device/allowed": "public", "/device/denied": "public",
+	"/token": "client", "/par": "client", "/device_authorization": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
 	"/verification-srv/v2/notification/status/:statusId": "access token", "/verification-srv/notification/status/:statusId": "access token",

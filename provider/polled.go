@@ -1,0 +1,106 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/provider/clients"
+	"sallyport/provider/grants"
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+)
+
+// A client that cannot show a page, or runs where the person is not, sends its authorization request
+// itself and polls for the end (storage.PolledRequest). A person ends it in a login of their own
+// browser: the request that is opened there names the polled one, and always asks for consent, on a
+// page that says where it came from.
+
+// polledParam is the stored parameter for the polled request that a login is for.
+const polledParam = "polled"
+
+// pollInterval is how long a client waits between two polls (RFC 8628 section 3.2: the default).
+const pollInterval = 5 * time.Second
+
+// deliveryTime is the least time that a client has for its tokens after the end of a login.
+const deliveryTime = time.Minute
+
+// polledParams are the parameters of a request that its client polls for.
+var polledParams = []string{"scope", "resource", "acr_values", "max_age", "nonce", "claims", "ui_locales"}
+
+// readPolled reads and checks the parameters of a request that its client polls for, as they were sent
+// or stored. It has no redirect URI, and its response no parameters that could be stolen on the way.
+func (p *Provider) readPolled(ctx context.Context, c *clients.Client, values url.Values, at time.Time) (*request, *oauth.Error) {
+	r := &request{client: c, at: at, maxAge: -1, mode: modeQuery, polled: storage.PolledID(values.Get(polledParam))}
+	kept := url.Values{"client_id": {string(c.ID)}}
+	for _, name := range append([]string{polledParam, hintSubject}, polledParams...) {
+		if v, ok := values[name]; ok {
+			kept[name] = v
+		}
+	}
+	r.keep(kept)
+	for _, name := range []string{polledParam, hintSubject} { // external requests lose them
+		if v, ok := kept[name]; ok {
+			r.params[name] = v
+		}
+	}
+	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
+		checkSizes, checkScopes, p.checkPrompt, p.checkClaims, p.checkHint, p.checkResource,
+	} {
+		if e := check(ctx, r, kept); e != nil {
+			return r, e
+		}
+	}
+	return r, nil
+}
+
+// checkScopes refuses scopes that the client has not registered. In requests with a redirect URI
+// fosite does.
+func checkScopes(_ context.Context, r *request, _ url.Values) *oauth.Error {
+	if !oauth.Covers(r.client.Scopes, r.scopes) {
+		return oauth.Standard("invalid_scope")
+	}
+	return nil
+}
+
+// pending returns the request that a login is for. One that is over or expired cannot be ended by
+// anybody else: that is said, as its end may have been this person's own.
+func (p *Provider) pending(ctx context.Context, r *request) (*storage.PolledRequest, error) {
+	found, err := p.store.Polled(ctx, r.polled, p.now())
+	if isNotFound(err) {
+		return nil, &mfa.Error{Code: mfa.RequestOver, Err: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read polled request: %w", err)
+	}
+	return &found, nil
+}
+
+// deny ends the polled request of a login, if it has one, and it is not over.
+func (p *Provider) deny(ctx context.Context, st Step) error {
+	if st.request.polled == "" {
+		return nil
+	}
+	err := p.store.DenyPolled(ctx, st.request.polled, p.now(), nil, nil)
+	if err != nil && !errors.Is(err, storage.ErrConflict) {
+		return fmt.Errorf("deny polled request: %w", err)
+	}
+	return nil
+}
+
+// approve returns the end of a login for a polled request: a grant that its client can redeem with
+// what it polls with, and that no code belongs to.
+func (p *Provider) approve(r *request, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
+	until := p.now().Add(deliveryTime)
+	issued := p.Grants.Approve(r.client, a, id, until)
+	return issued, &storage.PolledEnd{ID: r.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
+}
+
+// polls reports whether a grant type is one that clients poll with.
+func polls(c *clients.Client) bool {
+	return slices.ContainsFunc([]string{clients.DeviceCode}, c.MayUse)
+}
