@@ -89,7 +89,7 @@ type Config struct {
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
 	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
-	// Other names of the levels `aal1`, `aal2` and `phr`, as clients write them in
+	// Other names of the levels `aal1`, `aal2`, `phr` and `phrh`, as clients write them in
 	// `acr_values`.
 	ACRAliases map[string]string `yaml:"acr_aliases" env:"ACR_ALIASES" envKeyValSeparator:"="`
 	// Enables the implicit and hybrid flows for clients that list them. These flows pass
@@ -364,7 +364,7 @@ func Default() Config {
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},
-		Passkeys:   Passkeys{Offer: true},
+		Passkeys:   Passkeys{Offer: true, Attestation: "demanded"},
 		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
 		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
 		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Calls: 100},

@@ -21,7 +21,7 @@ var algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
 func Algorithms() []string { return slices.Clone(algorithms) }
 
 // levels are the acr values an alias may name.
-var levels = []string{"aal1", "aal2", "phr"}
+var levels = []string{"aal1", "aal2", "phr", "phrh"}
 
 // Validate returns every fault of the settings as strict.Faults, or nil.
 func (c Config) Validate() error {

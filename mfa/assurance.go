@@ -16,11 +16,12 @@ func Assess(fs []storage.Factor) (Level, []string) {
 	}
 	var kinds []storage.Kind
 	var amr []string
-	resistant := false
+	resistant, hardware := false, false
 	for _, f := range fs {
 		kinds = append(kinds, f.Kinds...)
 		amr = append(amr, f.AMR...)
 		resistant = resistant || f.PhishingResistant
+		hardware = hardware || f.PhishingResistant && f.Hardware
 	}
 	slices.Sort(kinds)
 	level := AAL1
@@ -31,6 +32,9 @@ func Assess(fs []storage.Factor) (Level, []string) {
 	if level == AAL2 && resistant {
 		level = PHR
 	}
+	if level == PHR && hardware {
+		level = PHRH
+	}
 	slices.Sort(amr)
 	return level, slices.Compact(amr)
 }
@@ -39,7 +43,7 @@ func Assess(fs []storage.Factor) (Level, []string) {
 func (l Level) AtLeast(other Level) bool { return rank(l) >= rank(other) }
 
 func rank(l Level) int {
-	levels := []Level{None, AAL1, AAL2, PHR}
+	levels := []Level{None, AAL1, AAL2, PHR, PHRH}
 	if i := slices.Index(levels, l); i >= 0 {
 		return i
 	}

@@ -22,6 +22,8 @@ func TestAssess(t *testing.T) {
 		{"password and totp", []storage.Factor{proofWith("password", 0), proofWith("totp", 0)}, AAL2, "[mfa otp pwd]"},
 		{"password and recovery code", []storage.Factor{proofWith("recovery", 0), proofWith("password", 0)}, AAL2, "[mfa otp pwd]"},
 		{"passkey", []storage.Factor{proofWith("passkey", 0)}, PHR, "[hwk mfa user]"},
+		{"a passkey in hardware", []storage.Factor{{Kinds: []storage.Kind{storage.Have, storage.Are}, AMR: []string{"hwk"}, PhishingResistant: true, Hardware: true}}, PHRH, "[hwk mfa]"},
+		{"something in hardware that is not phishing-resistant", []storage.Factor{proofWith("password", 0), {Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"}, Hardware: true}}, AAL2, "[mfa otp pwd]"},
 		{"a security key without user verification", []storage.Factor{{Kinds: []storage.Kind{storage.Have}, AMR: []string{"hwk"}, PhishingResistant: true}}, AAL1, "[hwk]"},
 	} {
 		acr, amr := Assess(tc.given)

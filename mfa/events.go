@@ -67,8 +67,9 @@ const (
 
 	EventLogoutUndelivered = "logout.undelivered" // a client was not told of the end of a session
 
-	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
-	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventPasskeyBackup    = "passkey.backup"   // a passkey is backed up, or no longer
+	EventPasskeyAttested  = "passkey.attested" // a new passkey was asked what keeps its key
+	EventPasskeyCounter   = "passkey.counter"  // its counter was not higher than before: there may be a copy
 	EventAddressAdded     = "address.added"
 	EventAddressVerified  = "address.verified"
 	EventAddressChanged   = "address.changed"
@@ -128,7 +129,7 @@ func EventKinds() []string {
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
-		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
+		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyAttested, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventDeviceGuessed,
 		EventLogout, EventLogoutUndelivered, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,

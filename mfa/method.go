@@ -48,6 +48,8 @@ type Holder struct {
 	Account storage.Account
 	Label   string // names the account to the user
 	Unasked bool   // the browser sets it up without a gesture of the user
+	// Hardware: only a key in hardware moves the login on.
+	Hardware bool
 }
 
 // Addressed is an Enroller whose authenticators are addresses that codes are sent to. Users
@@ -93,15 +95,18 @@ type Info struct {
 	Kinds             []storage.Kind // the factors of NIST SP 800-63B that one proof shows
 	AMR               []string       // RFC 8176
 	PhishingResistant bool
-	First             bool // may be the first factor of an ordinary login
-	Second            bool // may be a second factor
-	Chosen            bool // the user chooses its value; changing it voids earlier proofs
-	Typed             bool // the response is a typed code; Digits or text
-	Numeric           bool // the typed code consists of digits
-	Digits            int  // how many; 0: that depends on the authenticator's Shape
-	Sends             bool // Begin sends something to the user
-	Enrolls           bool // it is an Enroller
-	Max               int  // authenticators that a user may hold; 0: three
+	// Hardware reports whether an authenticator of the account keeps its key in hardware, as far as is
+	// known now: its proofs then have that property. nil: none does.
+	Hardware func(storage.Authenticator) bool
+	First    bool // may be the first factor of an ordinary login
+	Second   bool // may be a second factor
+	Chosen   bool // the user chooses its value; changing it voids earlier proofs
+	Typed    bool // the response is a typed code; Digits or text
+	Numeric  bool // the typed code consists of digits
+	Digits   int  // how many; 0: that depends on the authenticator's Shape
+	Sends    bool // Begin sends something to the user
+	Enrolls  bool // it is an Enroller
+	Max      int  // authenticators that a user may hold; 0: three
 	// Challenged: the response is to a Challenge, which names the login it is for. It is right
 	// without the State of its Begin, so a page may show one before anything is stored.
 	Challenged bool
@@ -119,6 +124,7 @@ type Attempt struct {
 	Authenticator *storage.Authenticator // nil: any of the user's
 	Usage         string
 	Login         string // what a Challenge names: the request, until it is restarted; "": none
+	Hardware      bool   // only a key in hardware moves the login on
 	Name          []byte // keyed hash of the typed name, for decoys; nil: none was typed
 	Locale        string
 	Now           time.Time
@@ -179,6 +185,7 @@ type Proof struct {
 	Kinds             []storage.Kind
 	AMR               []string
 	PhishingResistant bool
+	Hardware          bool
 	Spend             storage.CredentialSpend // what storage compares and sets for the proof to count
 	Returned          *storage.Toll           // of a code that was sent as a text message
 	Findings          []Finding               // what the response says besides

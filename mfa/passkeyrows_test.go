@@ -53,6 +53,47 @@ func passkeyRows() []row {
 	}
 }
 
+// inHardware is a passkey whose attestation is believed.
+const inHardware = `{"kinds":["have","are"],"amr":["pop","user","hwk"],"phr":true,"root":"aGVyZQ=="}`
+
+// hardwareRows are the cases of keys in hardware.
+func hardwareRows() []row {
+	phrh := Policy{MFA: MFAHardware}
+	password, totp, plain, hard := proofWith("password", time.Minute), proofWith("totp", time.Minute), proofWith("passkey", time.Minute), proofWith("passkey", time.Minute)
+	hard.Hardware = true
+	with := func(methods ...string) *storage.Account { return withData(accountWith(false, methods...), inHardware) }
+	return []row{
+		{name: "a key in hardware is phrh", policy: phrh, account: with("passkey"), given: []storage.Factor{hard}, acr: PHRH},
+		{name: "and phr", policy: Policy{MFA: MFAResistant}, account: with("passkey"), given: []storage.Factor{hard}, acr: PHRH},
+		{name: "it is asked for after the password", policy: phrh, account: with("password", "passkey"), given: []storage.Factor{password}, need: NeedSecond, acr: AAL1, methods: "passkey"},
+		{name: "a proof that claims it, with a key that is not", policy: phrh, account: accountWith(false, "passkey"), given: []storage.Factor{hard}, need: NeedEnroll, acr: PHR, methods: "passkey"},
+		{name: "another passkey is not enough", policy: phrh, account: accountWith(false, "password", "passkey"), given: []storage.Factor{plain}, need: NeedEnroll, acr: PHR, methods: "passkey"},
+		{name: "and is proven before one is enrolled", policy: phrh, account: accountWith(false, "password", "passkey"), given: []storage.Factor{password}, need: NeedSecond, acr: AAL1, methods: "passkey"},
+		{name: "as an app is", policy: phrh, account: accountWith(false, "password", "totp"), given: []storage.Factor{password}, need: NeedSecond, acr: AAL1, methods: "totp"},
+		{name: "after the app one is enrolled", policy: phrh, account: accountWith(false, "password", "totp"), given: []storage.Factor{password, totp}, need: NeedEnroll, acr: AAL2, methods: "passkey"},
+		{name: "an essential phrh", account: with("password", "passkey"), given: []storage.Factor{password}, required: Requirements{Essential: []Level{PHRH}}, need: NeedSecond, acr: AAL1, methods: "passkey"},
+		{name: "an essential phrh that the user cannot reach", account: accountWith(false, "password", "passkey"), given: []storage.Factor{plain}, required: Requirements{Essential: []Level{PHRH}}, need: NeedUnmet, acr: PHR},
+		{name: "a voluntary one is left", account: accountWith(false, "password", "passkey"), given: []storage.Factor{plain}, required: Requirements{Voluntary: []Level{PHRH}}, acr: PHR},
+		{name: "an essential phr is reported as such", account: with("passkey"), given: []storage.Factor{hard}, required: Requirements{Essential: []Level{PHR}}, acr: PHR},
+	}
+}
+
+func TestRequireKeysInHardware(t *testing.T) {
+	infos := allInfos()
+	for i := range infos {
+		if infos[i].Name == "passkey" {
+			infos[i].Enrolls = true
+			infos[i].Hardware = func(x storage.Authenticator) bool { return string(x.Data) == inHardware }
+		}
+	}
+	testRows(t, infos, hardwareRows())
+	for i := range infos {
+		infos[i].Hardware = nil
+	}
+	testRows(t, infos, []row{{name: "a server that believes no attestation", policy: Policy{MFA: MFAHardware}, account: accountWith(false, "password"),
+		given: []storage.Factor{proofWith("password", time.Minute)}, need: NeedUnmet, acr: AAL1}})
+}
+
 func TestRequireWithPasskeys(t *testing.T) {
 	infos := allInfos()
 	for i := range infos {

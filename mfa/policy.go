@@ -15,7 +15,8 @@ const (
 	None Level = ""
 	AAL1 Level = "aal1" // one factor
 	AAL2 Level = "aal2" // two factors of different kinds, or one passkey with user verification
-	PHR  Level = "phr"  // phishing-resistant AAL2
+	PHR  Level = "phr"  // phishing-resistant AAL2 (OpenID EAP ACR 1.0)
+	PHRH Level = "phrh" // PHR with a key in hardware, as its attestation shows
 )
 
 // MFA policies of a client.
@@ -25,6 +26,7 @@ const (
 	MFATimeBased = "TIME_BASED"
 	MFASmart     = "SMART" // when something is new, for users with a second factor
 	MFAResistant = "PHR"   // the level phr
+	MFAHardware  = "PHRH"  // the level phrh
 )
 
 // Policy is the multi-factor policy of a client.

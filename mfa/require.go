@@ -111,6 +111,7 @@ func (t Rules) validFactors(a *storage.Account, fs []storage.Factor, since, now 
 		if t.Policy.MFA == MFATimeBased && i.Second && f.At.Before(stale) {
 			continue
 		}
+		f.Hardware = f.Hardware && i.inHardware(a, f.Authenticator)
 		out = append(out, f)
 	}
 	slices.SortStableFunc(out, func(x, y storage.Factor) int { return x.At.Compare(y.At) })
@@ -133,8 +134,11 @@ func (t Rules) RequiredLevel(a *storage.Account, required Requirements) Level {
 }
 
 func (t Rules) policyLevel(a *storage.Account) Level {
-	if t.Policy.MFA == MFAResistant {
-		return PHR // which a remembered device does not spare
+	switch t.Policy.MFA { // what a remembered device does not spare
+	case MFAResistant:
+		return PHR
+	case MFAHardware:
+		return PHRH
 	}
 	if t.spared || t.familiar && t.Policy.MFA == MFASmart {
 		return AAL1
@@ -215,7 +219,7 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 		return NeedUnmet, nil
 	}
 	if HasSecond(a, t.Methods) {
-		if policy != PHR {
+		if !policy.AtLeast(PHR) {
 			return NeedUnmet, nil
 		}
 		// A passkey is enrolled beside another second factor once that is proven.
@@ -292,7 +296,7 @@ func (t Rules) reaches(given []storage.Factor, f storage.Factor, l Level) bool {
 // FactorOf returns the factor that a proof with a method would add: with the best authenticator
 // of an account, or, if it is nil, with the best there is.
 func FactorOf(i Info, a *storage.Account) storage.Factor {
-	best := storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
+	best := storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant, Hardware: i.Hardware != nil}
 	if a == nil {
 		return best
 	}
@@ -301,18 +305,26 @@ func FactorOf(i Info, a *storage.Account) storage.Factor {
 		if x.Method != i.Name || !IsEnrolled(x) {
 			continue
 		}
-		f, differs := shownBy(x)
+		f, differs := shownBy(i, x)
 		if !differs {
+			best.Hardware = best.Hardware && i.Hardware(x)
 			return best
 		}
-		if own == nil || len(f.Kinds) > len(own.Kinds) {
+		if own == nil || len(f.Kinds) > len(own.Kinds) || len(f.Kinds) == len(own.Kinds) && f.Hardware && !own.Hardware {
 			own = &f
 		}
 	}
 	if own == nil {
+		best.Hardware = false
 		return best
 	}
 	return *own
+}
+
+// inHardware reports whether an authenticator of an account keeps its key in hardware, as is known now.
+func (i Info) inHardware(a *storage.Account, id storage.AuthenticatorID) bool {
+	x := a.Authenticator(id)
+	return i.Hardware != nil && x != nil && i.Hardware(*x)
 }
 
 // Shown is what proofs with an authenticator show, where that differs between the
@@ -325,12 +337,13 @@ type Shown struct {
 
 // shownBy returns the factor that a proof with an authenticator would add; false: that of its
 // method.
-func shownBy(x storage.Authenticator) (storage.Factor, bool) {
+func shownBy(i Info, x storage.Authenticator) (storage.Factor, bool) {
 	var s Shown
 	if json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
 		return storage.Factor{}, false
 	}
-	return storage.Factor{Method: x.Method, Authenticator: x.ID, Kinds: s.Kinds, AMR: s.AMR, PhishingResistant: s.PhishingResistant}, true
+	return storage.Factor{Method: x.Method, Authenticator: x.ID, Kinds: s.Kinds, AMR: s.AMR, PhishingResistant: s.PhishingResistant,
+		Hardware: i.Hardware != nil && i.Hardware(x)}, true
 }
 
 // FactorValid reports whether a proof is still valid: its authenticator exists, even if

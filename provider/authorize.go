@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/url"
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
@@ -186,9 +185,5 @@ func (p *Provider) keep(ctx context.Context, r *request, stored storage.AuthRequ
 
 // reopen reads a stored request, with the current record of the client.
 func (p *Provider) reopen(ctx context.Context, stored storage.AuthRequest) (*request, error) {
-	values := make(url.Values, len(stored.Params))
-	for name, v := range stored.Params {
-		values[name] = v
-	}
-	return p.read(ctx, values, stored.RequestedAt)
+	return p.read(ctx, stored.Params, stored.RequestedAt)
 }

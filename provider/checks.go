@@ -160,7 +160,7 @@ func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values)
 		return oauth.NewError("invalid_request", "claims does not follow OpenID Connect Core section 5.5").About("claims")
 	}
 	r.claims = c
-	r.hint = c.Subject()
+	r.hint = p.codec.UserOf(r.client, c.Subject())
 	names, essential := c.ACR()
 	if len(names) > oauth.MaxValues {
 		return oauth.NewError("invalid_request", "the acr values in claims are too many")
@@ -185,7 +185,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 		if err != nil || !slices.Contains(h.Audience, string(r.client.ID)) {
 			return oauth.NewError("invalid_request", "id_token_hint is not an ID token of this client").About("id_token_hint")
 		}
-		subject = h.Subject
+		subject = p.codec.UserOf(r.client, h.Subject)
 	}
 	if subject == "" {
 		return nil

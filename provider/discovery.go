@@ -28,6 +28,11 @@ type metadata struct {
 	ACR                    []string          `json:"acr_values_supported"`
 	Subjects               []string          `json:"subject_types_supported"`
 	IDTokenAlgs            []string          `json:"id_token_signing_alg_values_supported"`
+	IDTokenEncryptionAlgs  []string          `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptionEncs  []string          `json:"id_token_encryption_enc_values_supported"`
+	UserinfoAlgs           []string          `json:"userinfo_signing_alg_values_supported"`
+	UserinfoEncryptionAlgs []string          `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncryptionEncs []string          `json:"userinfo_encryption_enc_values_supported"`
 	TokenAuth              []string          `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth      []string          `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth         []string          `json:"revocation_endpoint_auth_methods_supported"`
@@ -70,7 +75,9 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
 		Scopes:        claims.Scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
-		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
+		ACR: p.acrValues(), Subjects: []string{"public", clients.Pairwise}, IDTokenAlgs: algs, UserinfoAlgs: algs,
+		IDTokenEncryptionAlgs: clientkeys.EncryptionAlgorithms(), IDTokenEncryptionEncs: clientkeys.ContentEncryptions(),
+		UserinfoEncryptionAlgs: clientkeys.EncryptionAlgorithms(), UserinfoEncryptionEncs: clientkeys.ContentEncryptions(),
 		TokenAuth: slices.Concat(auth, []string{"none"}), IntrospectionAuth: auth, RevocationAuth: slices.Concat(auth, []string{"none"}),
 		MTLSAliases: p.options.MTLS.Aliases(p.options.Issuer), CertificateBound: p.options.MTLS != nil,
 		TokenAuthAlgs: clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/provider/clientdocument"
 	"sallyport/provider/fetch"
 	"sallyport/storage"

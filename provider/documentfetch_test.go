@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/provider/clientdocument"
 	"sallyport/storage"
 )

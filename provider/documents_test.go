@@ -33,7 +33,9 @@ func TestDiscovery(t *testing.T) {
 	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
 		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
 		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519",
-		"subject_types_supported":                     "public"} {
+		"subject_types_supported":                     "public pairwise", "userinfo_signing_alg_values_supported": "RS256 ES256",
+		"id_token_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "id_token_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM",
+		"userinfo_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "userinfo_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM"} {
 		var got []string
 		for _, v := range m[name].([]any) {
 			got = append(got, v.(string))
@@ -42,7 +44,7 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s = %v, want %s", name, got, want)
 		}
 	}
-	if strings.Contains(string(h.p.Discovery().Body), "HS256") {
+	if strings.Contains(string(h.p.Discovery().Body), "\"HS256") {
 		t.Error("HS256 is offered")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
-	"sallyport/provider/token"
 	"sallyport/storage"
 )
 
@@ -43,7 +42,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		return Logout{}, page
 	}
 	var out Logout
-	var hint *token.ID
+	var hint *subject
 	h, c, err := p.logoutHint(ctx, values, in.Form)
 	if err != nil {
 		return Logout{}, err
@@ -89,7 +88,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	// A login in progress could be finished by the next user of this browser.
 	whose := storage.UserID("")
 	if (s == nil || lapsed) && !confirmed {
-		whose = hint.Subject
+		whose = hint.user
 	}
 	if err := p.sessions.EndLogins(ctx, v, whose); err != nil {
 		return Logout{}, err
@@ -121,21 +120,31 @@ func (p *Provider) frontchannel(ctx context.Context, id storage.SessionID) ([]st
 			return nil, err
 		}
 		if err == nil && c.FrontchannelLogoutURI != "" {
-			out = append(out, oauth.AppendQuery(c.FrontchannelLogoutURI, oauth.Encode([][2]string{{"iss", p.options.Issuer}, {"sid", string(id)}})))
+			sid, err := p.codec.SessionID(c, id)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, oauth.AppendQuery(c.FrontchannelLogoutURI, oauth.Encode([][2]string{{"iss", p.options.Issuer}, {"sid", sid}})))
 		}
 	}
 	return out, nil
 }
 
-// matchesSession reports whether a hint is for the user who is signed in and, if it contains a
-// session, for this one.
-func matchesSession(h *token.ID, s *session.SignedIn) bool {
-	return h != nil && h.Subject == s.Account.User.ID && (h.Session == "" || h.Session == s.Session.ID)
+// subject is whom a hint is about.
+type subject struct {
+	user    storage.UserID
+	session storage.SessionID // "": any
 }
 
-// idTokenHint returns an id_token_hint and its client. An invalid hint is no error: it returns
+// matchesSession reports whether a hint is for the user who is signed in and, if it contains a
+// session, for this one.
+func matchesSession(h *subject, s *session.SignedIn) bool {
+	return h != nil && h.user == s.Account.User.ID && (h.session == "" || h.session == s.Session.ID)
+}
+
+// idTokenHint returns whom an id_token_hint is about, and its client. An invalid hint is no error: it returns
 // nil, and the user is asked for confirmation.
-func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*token.ID, *clients.Client, error) {
+func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*subject, *clients.Client, error) {
 	h, err := p.codec.ReadID(token)
 	if err != nil || len(h.Audience) != 1 || (clientID != "" && clientID != h.Audience[0]) {
 		return nil, nil, nil
@@ -144,7 +153,11 @@ func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*to
 	if c == nil {
 		return nil, nil, err
 	}
-	return &h, c, nil
+	return p.subjectOf(c, h.Subject, h.Session), c, nil
+}
+
+func (p *Provider) subjectOf(c *clients.Client, sub, sid string) *subject {
+	return &subject{p.codec.UserOf(c, sub), p.codec.SessionOf(c, sid)}
 }
 
 // logoutHint returns the user for whom a client signs out, and that client; nil without a valid
@@ -152,7 +165,7 @@ func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*to
 // applications of cidaas send. It reads that from the body only, because servers log the query
 // (RFC 6750 section 5.3), and refuses tokens for resource servers and those
 // that are bound to a key.
-func (p *Provider) logoutHint(ctx context.Context, values, body url.Values) (*token.ID, *clients.Client, error) {
+func (p *Provider) logoutHint(ctx context.Context, values, body url.Values) (*subject, *clients.Client, error) {
 	if token := values.Get("id_token_hint"); token != "" {
 		return p.idTokenHint(ctx, token, values.Get("client_id"))
 	}
@@ -168,5 +181,5 @@ func (p *Provider) logoutHint(ctx context.Context, values, body url.Values) (*to
 	if c == nil {
 		return nil, nil, err
 	}
-	return &token.ID{Subject: storage.UserID(t.Subject), Session: t.Session, Issuer: t.Issuer, Audience: token.Audience{string(t.Client)}}, c, nil
+	return p.subjectOf(c, t.Subject, t.Session), c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"sallyport/provider/claims"
@@ -65,7 +66,10 @@ func merge(in Params) (url.Values, *PageError) {
 	all := make(url.Values, len(in.Query)+len(in.Form))
 	for _, part := range []url.Values{in.Query, in.Form} {
 		for name, values := range part {
-			all[name] = append(all[name], values...)
+			if before, ok := all[name]; ok {
+				values = append(slices.Clip(before), values...)
+			}
+			all[name] = values
 		}
 	}
 	if name, fault := oauth.CheckParams(all); fault != "" {
@@ -119,7 +123,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 			return r, e
 		}
 	}
-	if e := p.Grants.Check(ctx, r.grant()); e != nil {
+	if e := p.Grants.Check(r.grant()); e != nil {
 		return r, e
 	}
 	return r, nil
@@ -141,7 +145,7 @@ func (r *request) grant() grants.Request {
 
 // keep copies the parameters that are stored.
 func (r *request) keep(values url.Values) {
-	r.params = make(url.Values, len(storedParams))
+	r.params = make(url.Values, min(len(values), len(storedParams)))
 	for _, name := range storedParams {
 		if v, ok := values[name]; ok {
 			r.params[name] = v

@@ -16,10 +16,13 @@ import (
 )
 
 // withPasskeys adds the method to the fixture.
-func (h *fixture) withPasskeys() {
+func (h *fixture) withPasskeys() { h.withPasskeysBy(nil) }
+
+// withPasskeysBy is withPasskeys, where some of them count as keys in hardware.
+func (h *fixture) withPasskeysBy(trust *passkey.Trust) {
 	h.t.Helper()
 	m, err := passkey.New(h.engine, h.keyring, rand.Reader, passkey.Options{Product: "Sallyport", RPID: "op.example", Origins: []string{issuer},
-		TTL: 5 * time.Minute, Enroll: 10 * time.Minute})
+		TTL: 5 * time.Minute, Enroll: 10 * time.Minute, Trust: trust})
 	h.ok(err)
 	h.verifier = exchange.NewVerifier(h.engine, h.keyring, h.journal, h.now, rand.Reader, exchange.Options{Product: "Sallyport"},
 		h.services.Password, m, h.services.TOTP, h.services.Recovery)

@@ -142,8 +142,8 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.userinfo = userinfo
-	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
 	p.ClientKeys, p.objects = clientkeys.New(o.Fetcher, now), o.Fetcher.Apart()
+	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, p.ClientKeys, now)
 	p.Backchannel = backchannel.New(p.clients, p.codec, o.Fetcher, now)
 	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	p.respond = respond

@@ -24,6 +24,8 @@ func rank(l mfa.Level) int {
 		return 2
 	case mfa.PHR:
 		return 3
+	case mfa.PHRH:
+		return 4
 	}
 	return 0
 }
@@ -54,18 +56,24 @@ func (p *Provider) acrValue(r *request, reached mfa.Level) string {
 
 // acrValues returns the values for discovery: the levels that the methods can reach.
 func (p *Provider) acrValues() []string {
-	resistant := false
+	best := mfa.AAL2
 	for _, m := range p.verifier.Methods() {
-		resistant = resistant || m.PhishingResistant
+		switch {
+		case m.PhishingResistant && m.Hardware != nil:
+			best = mfa.PHRH
+		case m.PhishingResistant && best == mfa.AAL2:
+			best = mfa.PHR
+		}
 	}
-	reachable := func(l mfa.Level) bool { return l != mfa.PHR || resistant }
-	values := []string{string(mfa.AAL1), string(mfa.AAL2)}
-	if resistant {
-		values = append(values, string(mfa.PHR))
+	var values []string
+	for _, l := range []mfa.Level{mfa.AAL1, mfa.AAL2, mfa.PHR, mfa.PHRH} {
+		if best.AtLeast(l) {
+			values = append(values, string(l))
+		}
 	}
 	var aliases []string
 	for name, level := range p.options.ACRAliases {
-		if reachable(level) {
+		if best.AtLeast(level) {
 			aliases = append(aliases, name)
 		}
 	}

@@ -26,6 +26,7 @@ type Factor struct {
 	Kinds             []Kind          `json:"kinds"`
 	AMR               []string        `json:"amr"` // RFC 8176
 	PhishingResistant bool            `json:"phr,omitempty"`
+	Hardware          bool            `json:"phrh,omitempty"` // its key is in hardware, and verified its user
 	At                time.Time       `json:"at"`
 	// New lists what was new about its circumstances, with a first factor; "": not known.
 	New string `json:"new,omitempty"`

@@ -79,7 +79,7 @@ type Client struct {
 	// Profile is "" or "fapi2".
 	Profile string `json:"profile,omitempty"`
 
-	// MFA is the policy: OFF, ALWAYS, SMART, PHR, or TIME_BASED with MFAInterval.
+	// MFA is the policy: OFF, ALWAYS, SMART, PHR, PHRH, or TIME_BASED with MFAInterval.
 	MFA         string  `json:"mfa,omitempty"`
 	MFAInterval Seconds `json:"mfa_interval,omitempty"`
 	// MFARemember is how long a second factor spares the next one in a browser whose user wants
@@ -123,12 +123,24 @@ type Client struct {
 	SoftwareVersion string   `json:"software_version,omitempty"`
 	// InitiateLoginURI begins a login at the client (OpenID Connect Core section 4).
 	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
-	// SectorIdentifierURI is a list of redirect URIs that clients have in common, which contained this
-	// client's when it was registered (OpenID Connect Dynamic Client Registration section 5).
+	ClientURI        string `json:"client_uri,omitempty"` // target of "back to the application"
+
+	// SubjectType is "public" (also "") or "pairwise" (OpenID Connect Core section 8): its users have
+	// other subjects at the clients of other sectors. SectorIdentifierURI names its sector by its host;
+	// "": the host of RedirectURIs does. It is a list of redirect URIs, which contained those of a client
+	// that registered itself (OpenID Connect Dynamic Client Registration section 5).
+	SubjectType         string `json:"subject_type,omitempty"`
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
-	ClientURI           string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
+	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens and logout tokens with its
+	// keys (RFC 7516); "": not encrypted, and A128CBC-HS256.
+	IDTokenEncryptionAlg string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptionEnc string `json:"id_token_encrypted_response_enc,omitempty"`
+	// UserinfoAlg signs the responses of userinfo, and the next two encrypt them; "": neither.
+	UserinfoAlg           string `json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptionAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptionEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
 	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.
 	IDTokenClaims       string  `json:"id_token_claims,omitempty"`
 	AccessTokenFormat   string  `json:"access_token_format,omitempty"` // "jwt" (also "") or "opaque"

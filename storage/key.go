@@ -9,7 +9,7 @@ import (
 // Every other secret depends on one of these rows.
 type Key struct {
 	ID  KeyID
-	Use string // "data", "hash", "pepper", "subject", "session", "token", "oidc", "dialect"
+	Use string // "data", "hash", "pepper", "subject", "session", "token", "pairwise", "oidc", "dialect"
 	Alg string // signing keys: RS256, ES256, ...; data keys: XAES-256-GCM, "" of earlier versions; others: ""
 	KEK string // name of the key-encryption key that seals it
 	// Sealed is the key material, sealed by package seal.

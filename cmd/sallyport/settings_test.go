@@ -24,7 +24,7 @@ type effect struct {
 func TestEverySettingHasAnEffect(t *testing.T) {
 	o := newTrialSource(t)
 	rows := map[string]effect{}
-	for _, some := range []map[string]effect{o.listeners(t), o.files(t), o.names(), o.tracing(t), o.lifetimes(), o.passwords(t), o.limits(), o.delivery(t), o.signUps(t), o.codes(t), o.passkeys(), o.fetch(t), o.mutual(t)} {
+	for _, some := range []map[string]effect{o.listeners(t), o.files(t), o.names(), o.tracing(t), o.lifetimes(), o.passwords(t), o.limits(), o.delivery(t), o.signUps(t), o.codes(t), o.passkeys(t), o.fetch(t), o.mutual(t)} {
 		maps.Copy(rows, some)
 	}
 	variables, shown := map[string]string{}, map[string]bool{}

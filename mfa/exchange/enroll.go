@@ -74,7 +74,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, err
 	}
 	holder := holderOf(account)
-	holder.Unasked = n.Unasked
+	holder.Unasked, holder.Hardware = n.Unasked, e.login != nil && v.verdict(*e.login).Needed == mfa.PHRH
 	a, handout, err := newAuthenticator(ctx, enroller, holder, n)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err

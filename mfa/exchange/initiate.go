@@ -186,6 +186,7 @@ func (v *Verifier) attempt(caller mfa.Caller, p Login, t target) mfa.Attempt {
 	if t.usage != mfa.UsageFirst || p.Identifier != "" || p.Request.Subject != "" {
 		a.Account, a.Authenticator = t.account, t.authenticator
 	}
+	a.Hardware = t.usage == mfa.UsageSecond && v.verdict(p).Needed == mfa.PHRH
 	if t.info.Challenged && p.Identifier != "" {
 		a.Name = v.digest(p.Identifier)
 	}

@@ -97,5 +97,5 @@ func (p Login) allows(v *Verifier, i mfa.Info) bool {
 // factorOf returns the factor of a proof.
 func factorOf(p mfa.Proof, t try) *storage.Factor {
 	return &storage.Factor{Method: t.method.Info().Name, New: t.news, Authenticator: p.Authenticator, Kinds: p.Kinds, AMR: p.AMR,
-		PhishingResistant: p.PhishingResistant, At: t.attempt.Now.Truncate(time.Microsecond)}
+		PhishingResistant: p.PhishingResistant, Hardware: p.Hardware, At: t.attempt.Now.Truncate(time.Microsecond)}
 }

@@ -67,9 +67,11 @@ func (m *Method) Begin(_ context.Context, a mfa.Attempt) (mfa.Begun, error) {
 	if err != nil {
 		return mfa.Begun{}, err
 	}
+	hardware := a.Hardware && a.Account != nil && slices.ContainsFunc(a.Account.Authenticators, m.inHardware)
 	options := protocol.PublicKeyCredentialRequestOptions{Challenge: challenge, Timeout: int(m.o.TTL.Milliseconds()), RelyingPartyID: m.o.RPID,
 		UserVerification: protocol.VerificationPreferred, AllowedCredentials: m.descriptors(a.Account, func(x storage.Authenticator) bool {
-			return x.State == storage.AuthenticatorActive && (a.Authenticator == nil || a.Authenticator.ID == x.ID) && a.Account.User.Status != storage.UserDisabled
+			return x.State == storage.AuthenticatorActive && (a.Authenticator == nil || a.Authenticator.ID == x.ID) && a.Account.User.Status != storage.UserDisabled &&
+				(!hardware || m.inHardware(x))
 		})}
 	if len(options.AllowedCredentials) == 0 && a.Name != nil {
 		options.AllowedCredentials = m.decoys(a.Name)

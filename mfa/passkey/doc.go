@@ -21,7 +21,8 @@
 //	 "authenticatorSelection": {"residentKey": "preferred", "requireResidentKey": false, "userVerification": "preferred"},
 //	 "attestation": "none", "extensions": {"credProps": true}}
 //
-// Its response, which confirms the enrolment, is credential.toJSON() of navigator.credentials.create.
+// Where a login demands a key in hardware, attestation is "direct" and userVerification "required"
+// (docs/decisions/0148). Its response, which confirms the enrolment, is credential.toJSON() of navigator.credentials.create.
 // All binary values are base64url without padding.
 //
 // A challenge names the login it is for, and when it was made, under a key of the server. So a page

@@ -18,7 +18,7 @@ func TestTheKeyOfNobodyIsAKey(t *testing.T) {
 	if ec, ok := key.(webauthncose.EC2PublicKeyData); err != nil || !ok || ec.Algorithm != int64(webauthncose.AlgES256) {
 		t.Fatalf("%T, %v; want a key for ES256", key, err)
 	}
-	if _, c, ok := m.find(nil, nil, []byte("id")); ok || string(c.PublicKey) != string(m.nobody) {
+	if _, c, ok := m.find(nil, nil, []byte("id")); ok || string(c.Credential.PublicKey) != string(m.nobody) {
 		t.Error("an unknown credential has another key")
 	}
 }

@@ -41,6 +41,10 @@ type Options struct {
 	Origins []string
 	TTL     time.Duration // of a challenge
 	Enroll  time.Duration // how long devices wait for the user at an enrolment
+	// Trust decides which passkeys count as keys in hardware; nil: none do.
+	Trust *Trust
+	// Attest: every new passkey is asked for an attestation, not only where a login demands one.
+	Attest bool
 }
 
 // Method implements mfa.Method and mfa.Enroller with WebAuthn.
@@ -83,27 +87,55 @@ func (m *Method) RPID() string { return m.o.RPID }
 
 // Info describes the method. The kinds are those of a proof with user verification.
 func (m *Method) Info() mfa.Info {
-	best := countsFor(true, true, false)
-	return mfa.Info{Name: Name, Texts: texts, Kinds: best.Kinds, AMR: best.AMR, PhishingResistant: best.PhishingResistant,
+	best := countsFor(response{present: true, verified: true})
+	i := mfa.Info{Name: Name, Texts: texts, Kinds: best.Kinds, AMR: best.AMR, PhishingResistant: best.PhishingResistant,
 		First: true, Second: true, Enrolls: true, Max: maxPasskeys, Challenged: true}
+	if m.o.Trust != nil {
+		i.Hardware = m.inHardware
+	}
+	return i
+}
+
+// inHardware reports whether a passkey counts as a key in hardware now: its attestation led to a
+// certificate that still vouches for its model.
+func (m *Method) inHardware(x storage.Authenticator) bool {
+	d := detailsOf(x)
+	aaguid, ok := storage.Bytes(d.AAGUID)
+	return ok && d.RPID == m.o.RPID && m.o.Trust.trusts(d.Root, aaguid)
+}
+
+// response is what counts of a response.
+type response struct {
+	present, verified, backupEligible bool
+	hardware                          bool // of a key that is known to be in hardware
 }
 
 // countsFor is what a proof counts for. With user verification it is two factors, one that the
 // user has and one that they are or know: which of them, no device says. A passkey that is backed
-// up can leave its device, so its key is one of software; of others nothing is known without
-// attestation.
-func countsFor(present, verified, backupEligible bool) mfa.Shown {
-	s := mfa.Shown{Kinds: []storage.Kind{storage.Have}, AMR: []string{"pop"}, PhishingResistant: true}
-	if present {
+// up can leave its device, so its key is one of software; one in hardware is known by its attestation,
+// and of others nothing is known.
+func countsFor(r response) shown {
+	s := shown{Shown: mfa.Shown{Kinds: []storage.Kind{storage.Have}, AMR: []string{"pop"}, PhishingResistant: true}}
+	if r.present {
 		s.AMR = append(s.AMR, "user")
 	}
-	if verified {
+	if r.verified {
 		s.Kinds = append(s.Kinds, storage.Are)
+		s.hardware = r.hardware && !r.backupEligible
 	}
-	if backupEligible {
+	if r.backupEligible {
 		s.AMR = append(s.AMR, "swk")
 	}
+	if s.hardware {
+		s.AMR = append(s.AMR, "hwk")
+	}
 	return s
+}
+
+// shown is what a proof counts for, with what no record of the passkey decides for good.
+type shown struct {
+	mfa.Shown
+	hardware bool
 }
 
 // algorithms are those that new passkeys may have, the preferred ones first.

@@ -19,6 +19,7 @@ import (
 type record struct {
 	RPID       string              `json:"rp_id"`
 	Credential webauthn.Credential `json:"credential"`
+	Root       []byte              `json:"root,omitempty"` // fingerprint of the certificate that its attestation led to; nil: none that is trusted
 }
 
 // details are the data of an authenticator.
@@ -32,6 +33,8 @@ type details struct {
 	Discoverable   *bool     `json:"discoverable,omitempty"` // nil: the client did not say
 	BackupEligible bool      `json:"backup_eligible,omitempty"`
 	BackedUp       bool      `json:"backed_up,omitempty"`
+	Hardware       bool      `json:"hardware,omitempty"`    // of a pending enrolment: a login demands a key in hardware
+	Root           []byte    `json:"root,omitempty"`        // as in record
 	CounterBack    time.Time `json:"counter_back,omitzero"` // when its counter was first not higher than before
 }
 
@@ -60,6 +63,7 @@ type Description struct {
 	Discoverable bool // it can sign in without a name
 	Verifies     bool // it asks for a fingerprint, a face or a PIN
 	Synced       bool // it is backed up, or on several devices
+	Hardware     bool // its key is in hardware, as its attestation shows
 	OtherSite    bool // it belongs to another RP ID, so it cannot be used
 	CounterBack  time.Time
 }
@@ -71,7 +75,7 @@ func (m *Method) Describe(x storage.Authenticator) (Description, bool) {
 	}
 	d := detailsOf(x)
 	return Description{AAGUID: d.AAGUID, Model: models[d.AAGUID], Transports: d.Transports, Discoverable: d.Discoverable == nil || *d.Discoverable,
-		Verifies: len(d.Kinds) > 1, Synced: d.BackedUp, OtherSite: d.RPID != m.o.RPID, CounterBack: d.CounterBack}, true
+		Verifies: len(d.Kinds) > 1, Synced: d.BackedUp, Hardware: m.inHardware(x), OtherSite: d.RPID != m.o.RPID, CounterBack: d.CounterBack}, true
 }
 
 // Accepted returns what PublicKeyCredential.signalAllAcceptedCredentials takes: the passkeys of
@@ -108,15 +112,15 @@ func CredentialOf(r mfa.Response) []byte {
 
 // newRecord returns the secret and the data of a new passkey. What it shows is what a response will:
 // those are refused without user presence.
-func newRecord(rpID string, c *webauthn.Credential) (secret, data []byte, err error) {
+func newRecord(rpID string, c *webauthn.Credential, root []byte) (secret, data []byte, err error) {
 	var aaguid [16]byte
 	copy(aaguid[:], c.Authenticator.AAGUID)
-	d := details{Shown: countsFor(true, c.Flags.UserVerified, c.Flags.BackupEligible), RPID: rpID, AAGUID: storage.FromBytes[string](aaguid),
+	d := details{Shown: countsFor(response{present: true, verified: c.Flags.UserVerified, backupEligible: c.Flags.BackupEligible}).Shown, Root: root, RPID: rpID, AAGUID: storage.FromBytes[string](aaguid),
 		BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, Discoverable: c.Extensions.RK}
 	for _, t := range c.Transport {
 		d.Transports = append(d.Transports, string(t))
 	}
-	if secret, err = json.Marshal(record{RPID: rpID, Credential: *c}); err != nil {
+	if secret, err = json.Marshal(record{RPID: rpID, Credential: *c, Root: root}); err != nil {
 		return nil, nil, fmt.Errorf("write credential record: %w", err)
 	}
 	data, err = json.Marshal(d)

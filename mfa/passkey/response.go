@@ -51,11 +51,11 @@ func parseCreation(r mfa.Response) (*protocol.ParsedCredentialCreationData, erro
 
 // Finish checks the signature of a passkey over the challenge of this login, for this site. It
 // returns PasscodeExpired for a right response to an old challenge.
-func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
+func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, text mfa.Response) (mfa.Proof, error) {
 	if a.Usage == mfa.UsageEnroll {
-		return m.confirm(ctx, a, r)
+		return m.confirm(ctx, a, text)
 	}
-	parsed, err := parseAssertion(r)
+	parsed, err := parseAssertion(text)
 	if err != nil {
 		return mfa.Proof{}, err
 	}
@@ -68,8 +68,8 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	x, c, ok := m.find(account, a.Authenticator, parsed.RawID)
-	user := owner{credentials: []webauthn.Credential{c}}
+	x, r, ok := m.find(account, a.Authenticator, parsed.RawID)
+	user := owner{credentials: []webauthn.Credential{r.Credential}}
 	if ok {
 		user.user = account.User.ID
 	}
@@ -84,7 +84,7 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 	if !a.Now.Before(made.Add(m.o.TTL)) {
 		return mfa.Proof{}, &mfa.Error{Code: mfa.PasscodeExpired}
 	}
-	return m.proof(a, *x, c, parsed.Response.AuthenticatorData)
+	return m.proof(a, *x, r, parsed.Response.AuthenticatorData)
 }
 
 // accountOf returns the account of an attempt or, if no name was typed, of a credential; nil: there
@@ -135,8 +135,8 @@ func (m *Method) refuse(ctx context.Context, a mfa.Attempt, id []byte, holder *s
 
 // find returns the active passkey of this site with a credential ID; false: there is none, and the
 // credential has a key of nobody, so that a response costs the same.
-func (m *Method) find(account *storage.Account, only *storage.Authenticator, id []byte) (*storage.Authenticator, webauthn.Credential, bool) {
-	nobody := webauthn.Credential{ID: id, PublicKey: m.nobody}
+func (m *Method) find(account *storage.Account, only *storage.Authenticator, id []byte) (*storage.Authenticator, record, bool) {
+	nobody := record{Credential: webauthn.Credential{ID: id, PublicKey: m.nobody}}
 	if account == nil || account.User.Status == storage.UserDisabled {
 		return nil, nobody, false
 	}
@@ -146,18 +146,26 @@ func (m *Method) find(account *storage.Account, only *storage.Authenticator, id 
 			continue
 		}
 		if r, ok := recordOf(*x); ok && r.RPID == m.o.RPID && string(r.Credential.ID) == string(id) {
-			return x, r.Credential, true
+			return x, r, true
 		}
 	}
 	return nil, nobody, false
 }
 
+// attested reports whether the passkey of a record counts as a key in hardware now.
+func (m *Method) attested(r record) bool {
+	var aaguid [16]byte
+	copy(aaguid[:], r.Credential.Authenticator.AAGUID)
+	return m.o.Trust.trusts(r.Root, aaguid)
+}
+
 // proof returns what a verified response proves: user verification counts for a passkey that did
 // it when it was enrolled (WebAuthn section 7.2, uvInitialized).
-func (m *Method) proof(a mfa.Attempt, x storage.Authenticator, was webauthn.Credential, said protocol.AuthenticatorData) (mfa.Proof, error) {
+func (m *Method) proof(a mfa.Attempt, x storage.Authenticator, was record, said protocol.AuthenticatorData) (mfa.Proof, error) {
 	d := detailsOf(x)
-	shown := countsFor(said.Flags.HasUserPresent(), said.Flags.HasUserVerified() && was.Flags.UserVerified, said.Flags.HasBackupEligible())
-	p := mfa.Proof{User: x.UserID, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant,
+	shown := countsFor(response{present: said.Flags.HasUserPresent(), verified: said.Flags.HasUserVerified() && was.Credential.Flags.UserVerified,
+		backupEligible: said.Flags.HasBackupEligible(), hardware: m.attested(was)})
+	p := mfa.Proof{User: x.UserID, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant, Hardware: shown.hardware,
 		Spend: storage.CredentialSpend{User: x.UserID, Authenticator: x.ID}}
 	changed := false
 	if backedUp := said.Flags.HasBackupState(); backedUp != d.BackedUp {

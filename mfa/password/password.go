@@ -72,9 +72,15 @@ func New(keyring *seal.Keyring, now func() time.Time, random io.Reader, o Option
 	return &Method{keyring: keyring, random: random, o: o, common: commonList(), queue: newQueue(now, o.Parallel, o.Queue, o.Wait)}
 }
 
+// What Info returns, read-only.
+var (
+	kinds = []storage.Kind{storage.Know}
+	amr   = []string{"pwd"}
+)
+
 // Info describes the method.
 func (p *Method) Info() mfa.Info {
-	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
+	return mfa.Info{Name: Name, Texts: texts, Kinds: kinds, AMR: amr,
 		First: true, Chosen: true, Typed: true, Bucket: throttle.Password}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/mfa/delivery"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/fetch"
 	"sallyport/provider/origin"
@@ -53,8 +54,11 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 	case c.BackchannelLogoutURI == "":
 		return &delivery.Permanent{Reason: "the client has no backchannel_logout_uri any more"}
 	}
-	text, err := s.codec.WriteLogout(c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]), m.CreatedAt)
-	if err != nil {
+	text, err := s.codec.WriteLogout(ctx, c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]), m.CreatedAt)
+	switch {
+	case errors.Is(err, clientkeys.ErrUnavailable), errors.Is(err, clientkeys.ErrNoEncryptionKey), errors.Is(err, clientkeys.ErrNoKeys):
+		return &delivery.Retry{Reason: "the keys of the client do not encrypt, or can not be fetched"}
+	case err != nil:
 		return &delivery.Retry{Reason: "no key signs with the algorithm of the client"}
 	}
 	leave, free := s.enter(origin.Of(c.BackchannelLogoutURI))

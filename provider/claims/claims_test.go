@@ -35,22 +35,22 @@ func TestUserinfoClaims(t *testing.T) {
 		claims     string
 		want       map[string]any
 	}{
-		{"openid alone returns the subject", []string{"openid"}, all, "", map[string]any{"sub": "u1"}},
-		{"profile", []string{"openid", "profile"}, all, "", map[string]any{"sub": "u1", "name": "Ada Lovelace", "given_name": "Ada",
+		{"openid alone returns none", []string{"openid"}, all, "", map[string]any{}},
+		{"profile", []string{"openid", "profile"}, all, "", map[string]any{"name": "Ada Lovelace", "given_name": "Ada",
 			"locale": "en", "preferred_username": "ada", "updated_at": int64(1777629600)}},
 		{"email: the verified address first", []string{"openid", "email"}, all, "",
-			map[string]any{"sub": "u1", "email": "ada@example.org", "email_verified": true}},
+			map[string]any{"email": "ada@example.org", "email_verified": true}},
 		{"phone, not verified", []string{"openid", "phone"}, all, "",
-			map[string]any{"sub": "u1", "phone_number": "+4912345", "phone_number_verified": false}},
+			map[string]any{"phone_number": "+4912345", "phone_number_verified": false}},
 		{"address is an object", []string{"openid", "address"}, all, "",
-			map[string]any{"sub": "u1", "address": map[string]any{"country": "GB"}}},
+			map[string]any{"address": map[string]any{"country": "GB"}}},
 		{"one claim by name", []string{"openid"}, all, `{"userinfo":{"name":{"essential":true}}}`,
-			map[string]any{"sub": "u1", "name": "Ada Lovelace"}},
+			map[string]any{"name": "Ada Lovelace"}},
 		{"a claim of a scope that the client lacks", []string{"openid"}, []string{"openid"}, `{"userinfo":{"email":null}}`,
-			map[string]any{"sub": "u1"}},
-		{"an unknown claim", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{"sub": "u1"}},
-		{"a claim of the ID token is not returned here", []string{"openid"}, all, `{"id_token":{"name":null}}`, map[string]any{"sub": "u1"}},
-		{"another subject in the request", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{"sub": "u1"}},
+			map[string]any{}},
+		{"an unknown claim", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{}},
+		{"a claim of the ID token is not returned here", []string{"openid"}, all, `{"id_token":{"name":null}}`, map[string]any{}},
+		{"another subject in the request", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := UserInfo(json.RawMessage(tc.claims), &account, tc.scopes, tc.registered); !reflect.DeepEqual(got, tc.want) {
@@ -63,9 +63,9 @@ func TestUserinfoClaims(t *testing.T) {
 func TestIDTokenClaims(t *testing.T) {
 	at := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
 	full := storage.Authorization{UserID: "u1", SessionID: "s1", Nonce: "n", ACR: "aal2", AMR: []string{"mfa", "otp", "pwd"}, AuthTime: at.Add(-time.Minute)}
-	base := map[string]any{"iss": "https://op.example", "sub": storage.UserID("u1"), "aud": storage.ClientID("rp"), "azp": storage.ClientID("rp"),
+	base := map[string]any{"iss": "https://op.example", "aud": storage.ClientID("rp"), "azp": storage.ClientID("rp"),
 		"iat": at.Unix(), "exp": at.Add(10 * time.Minute).Unix(), "auth_time": at.Add(-time.Minute).Unix(), "nonce": "n", "acr": "aal2",
-		"amr": []string{"mfa", "otp", "pwd"}, "sid": "s1"}
+		"amr": []string{"mfa", "otp", "pwd"}}
 	with := func(m map[string]any, pairs ...any) map[string]any {
 		out := map[string]any{}
 		for k, v := range m {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-
-	"sallyport/storage"
 )
 
 // Request is a claims parameter (OpenID Connect Core section 5.5).
@@ -85,11 +83,11 @@ func (c Request) ACR() (names []string, essential bool) {
 	return claim.strings(), claim != nil && claim.Essential
 }
 
-// Subject returns the user whom the client requests (section 5.5.1); "" for any.
-func (c Request) Subject() storage.UserID {
+// Subject returns the subject that the client requests (section 5.5.1), as it sees it; "" for any.
+func (c Request) Subject() string {
 	for _, claim := range []*Claim{c.IDToken["sub"], c.UserInfo["sub"]} {
 		if s := claim.strings(); len(s) > 0 {
-			return storage.UserID(s[0])
+			return s[0]
 		}
 	}
 	return ""

@@ -9,7 +9,7 @@ import (
 	"sallyport/storage"
 )
 
-// UserInfo returns the claims for the userinfo endpoint (section 5.3.2): those of the granted
+// UserInfo returns the claims for the userinfo endpoint (section 5.3.2), without sub: those of the granted
 // scopes, and those requested by name in the claims parameter.
 func UserInfo(parameter json.RawMessage, a *storage.Account, scopes, registered []string) map[string]any {
 	claims := map[string]any{}
@@ -21,7 +21,6 @@ func UserInfo(parameter json.RawMessage, a *storage.Account, scopes, registered 
 			}
 		}
 	}
-	claims["sub"] = string(a.User.ID)
 	return claims
 }
 
@@ -42,7 +41,7 @@ func set(claims map[string]any, name string, value any) {
 	claims[name] = value
 }
 
-// IDToken returns the claims of an ID token, without hashes. It has the claims that were
+// IDToken returns the claims of an ID token, without sub, sid and hashes. It has the claims that were
 // requested by name; those of a scope are returned by userinfo (section 5.4), and are here for
 // clients that want them.
 func IDToken(issuer string, c *clients.Client, a storage.Authorization, user *storage.Account, scopes []string, now, end time.Time) map[string]any {
@@ -57,14 +56,13 @@ func IDToken(issuer string, c *clients.Client, a storage.Authorization, user *st
 			}
 		}
 	}
-	claims["iss"], claims["sub"], claims["aud"], claims["azp"] = issuer, a.UserID, c.ID, c.ID
+	claims["iss"], claims["aud"], claims["azp"] = issuer, c.ID, c.ID
 	claims["iat"], claims["exp"] = now.Unix(), end.Unix()
 	if !a.AuthTime.IsZero() {
 		claims["auth_time"] = a.AuthTime.Unix()
 	}
 	set(claims, "nonce", a.Nonce)
 	set(claims, "acr", a.ACR)
-	set(claims, "sid", string(a.SessionID))
 	if len(a.AMR) > 0 {
 		claims["amr"] = a.AMR
 	}

@@ -196,6 +196,8 @@ func TestSetsThatCanBeRegistered(t *testing.T) {
 	long := jose.JSONWebKey{Key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 4096, 1), E: 65537}}
 	enc := es.public
 	enc.Use = "enc"
+	signs := other.public
+	signs.Use = "sig"
 	many := make([]jose.JSONWebKey, maxKeys+1)
 	for i := range many {
 		many[i] = es.public
@@ -211,8 +213,9 @@ func TestSetsThatCanBeRegistered(t *testing.T) {
 		{"a secret", `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`, "private or symmetric"},
 		{"a short RSA key", string(set(t, weak.public)), "has no key"},
 		{"an RSA key of 4097 bits", string(set(t, long)), "has no key"},
-		{"another curve", string(set(t, other.public)), "has no key"},
-		{"a key for encryption", string(set(t, enc)), "has no key"},
+		{"a curve for encryption alone", string(set(t, other.public)), ""},
+		{"a key for encryption", string(set(t, enc)), ""},
+		{"that curve, for signatures", string(set(t, signs)), "has no key"},
 		{"no keys", `{"keys":[]}`, "has no key"},
 		{"too many keys", string(set(t, many...)), "more than 50"},
 		{"a key alone", strings.TrimSuffix(strings.TrimPrefix(string(set(t, es.public)), `{"keys":[`), `]}`), "not a JWK Set"},

@@ -36,7 +36,7 @@ const (
 	refetch = 15 * time.Second
 )
 
-// Resolver verifies signatures of clients.
+// Resolver verifies signatures of clients and encrypts for them.
 type Resolver struct {
 	fetcher *fetch.Fetcher
 	now     func() time.Time
@@ -68,13 +68,13 @@ func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, 
 	if err != nil {
 		return Signed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	keys, at, err := r.keys(ctx, c, time.Time{}, admit)
+	keys, at, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
 	if err != nil {
 		return Signed{}, err
 	}
 	signed, found := verify(jws, token, keys)
 	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, at, admit); err != nil {
+		if keys, _, err = r.keys(ctx, c, forSignatures, at, admit); err != nil {
 			return Signed{}, err
 		}
 		signed, found = verify(jws, token, keys)
@@ -92,14 +92,14 @@ func (r *Resolver) HasCertificate(ctx context.Context, c *storage.Client, presen
 	if !Has(c) {
 		return false, ErrNoKeys
 	}
-	keys, at, err := r.keys(ctx, c, time.Time{}, admit)
+	keys, at, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
 	if err != nil {
 		return false, err
 	}
 	matches := func(key jose.JSONWebKey) bool { return isOf(key, presented) }
 	found := slices.ContainsFunc(keys, matches)
 	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, at, admit); err != nil {
+		if keys, _, err = r.keys(ctx, c, forSignatures, at, admit); err != nil {
 			return false, err
 		}
 		found = slices.ContainsFunc(keys, matches)
@@ -147,10 +147,10 @@ func verify(jws *jose.JSONWebSignature, token string, keys []jose.JSONWebKey) (S
 	return Signed{}, false
 }
 
-// keys returns the keys of a client and when they were fetched; newer than a time that is not zero.
-func (r *Resolver) keys(ctx context.Context, c *storage.Client, than time.Time, admit func() error) ([]jose.JSONWebKey, time.Time, error) {
+// keys returns the keys of a client for a use and when they were fetched; newer than a time that is not zero.
+func (r *Resolver) keys(ctx context.Context, c *storage.Client, use string, than time.Time, admit func() error) ([]jose.JSONWebKey, time.Time, error) {
 	if len(c.JWKS) > 0 {
-		keys, _, err := parse(c.JWKS)
+		keys, _, err := parse(c.JWKS, use)
 		return keys, time.Time{}, err
 	}
 	w := fetch.Want{URL: c.JWKSURI, Max: MaxSet, Least: keysKept, Most: keysMost, Admit: admit}
@@ -162,7 +162,7 @@ func (r *Resolver) keys(ctx context.Context, c *storage.Client, than time.Time, 
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	keys, _, err := parse(d.Body)
+	keys, _, err := parse(d.Body, use)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("%w: the key set %w", ErrUnavailable, err)
 	}

@@ -22,6 +22,9 @@ const (
 	// minRSA and maxRSA bound the modulus in bits (RFC 7518 section 3.3): a longer one would only
 	// cost time.
 	minRSA, maxRSA = 2048, 4096
+
+	// Values of use (RFC 7517 section 4.2).
+	forSignatures, forEncryption = "sig", "enc"
 )
 
 // Algorithms returns the algorithms that clients may sign with: those of the server's tokens, and
@@ -41,10 +44,10 @@ func AlgorithmsOf(registered string, fapi bool) []string {
 }
 
 // CheckSet checks a JWK Set (RFC 7517 section 5) as a client registers it by value. It refuses a set
-// with a private or symmetric key, and one without a key that can be used: for signatures, or also for
-// certificates.
+// with a private or symmetric key, and one without a key that can be used: for signatures, encryption, or
+// also for certificates.
 func CheckSet(text []byte, certificates bool) error {
-	keys, hidden, err := parse(text)
+	keys, hidden, err := parse(text, forSignatures)
 	switch {
 	case err != nil:
 		return err
@@ -52,15 +55,16 @@ func CheckSet(text []byte, certificates bool) error {
 		return errors.New("has a private or symmetric key; register public keys only")
 	case certificates && len(keys) == 0:
 		return errors.New("has no public key")
-	case !certificates && !slices.ContainsFunc(keys, usable):
-		return errors.New("has no key for RS256, PS256, ES256 or Ed25519; RSA keys have 2048 to 4096 bits")
+	case !certificates && !slices.ContainsFunc(keys, usable) &&
+		!slices.ContainsFunc(EncryptionAlgorithms(), func(alg string) bool { return CanEncrypt(text, alg) }):
+		return errors.New("has no key for RS256, PS256, ES256 or Ed25519, and none for encryption; RSA keys have 2048 to 4096 bits")
 	}
 	return nil
 }
 
-// parse returns the public keys of a set. Others are ignored, as are keys of a type that is unknown
-// (RFC 7517 section 5), and those for encryption; hidden reports whether one was not public.
-func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
+// parse returns the public keys of a set for a use, and those that are for any. Others are ignored, as
+// are keys of a type that is unknown (RFC 7517 section 5); hidden reports whether one was not public.
+func parse(text []byte, use string) (keys []jose.JSONWebKey, hidden bool, err error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -78,17 +82,31 @@ func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
 			Type string          `json:"kty"`
 			D    json.RawMessage `json:"d"`
 			K    json.RawMessage `json:"k"`
+			Ops  json.RawMessage `json:"key_ops"`
 		}
 		var key jose.JSONWebKey
 		if json.Unmarshal(raw, &secret) == nil && (secret.Type == "oct" || secret.D != nil || secret.K != nil) {
 			hidden = true
 			continue
 		}
-		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == use) && mayDo(use, secret.Ops) {
 			keys = append(keys, key)
 		}
 	}
 	return keys, hidden, nil
+}
+
+// mayDo reports whether key_ops, if a key has it, allows a use (RFC 7517 section 4.3): what is encrypted
+// for a key that only verifies could not be read. Signatures are verified whatever it says: sets list
+// "sign" for public keys, too.
+func mayDo(use string, list json.RawMessage) bool {
+	var operations []string
+	if use != forEncryption || list == nil || json.Unmarshal(list, &operations) != nil {
+		return true
+	}
+	return slices.ContainsFunc(operations, func(op string) bool {
+		return slices.Contains([]string{"encrypt", "wrapKey", "deriveKey", "deriveBits"}, op)
+	})
 }
 
 // usable reports whether a key can verify at least one algorithm.
@@ -108,14 +126,18 @@ func fits(key jose.JSONWebKey, alg string) bool {
 	}
 	switch public := key.Key.(type) {
 	case *rsa.PublicKey:
-		bits := public.N.BitLen()
-		return (alg == string(jose.RS256) || alg == string(jose.PS256)) && bits >= minRSA && bits <= maxRSA
+		return (alg == string(jose.RS256) || alg == string(jose.PS256)) && wellSized(public)
 	case *ecdsa.PublicKey:
 		return alg == string(jose.ES256) && public.Curve == elliptic.P256()
 	case ed25519.PublicKey:
 		return modern(alg) == signing.Ed25519
 	}
 	return false
+}
+
+func wellSized(key *rsa.PublicKey) bool {
+	bits := key.N.BitLen()
+	return bits >= minRSA && bits <= maxRSA
 }
 
 // modern returns the name of an algorithm, which for Ed25519 has two.

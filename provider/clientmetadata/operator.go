@@ -3,7 +3,10 @@ package clientmetadata
 // OperatorsAlone are the client settings that no metadata sets, with the reason.
 func OperatorsAlone() map[string]string {
 	const policy, lifetime = "what users must prove is the operator's decision", "how long a token lives is the operator's decision"
+	const exchange = "whose tokens are exchanged for which others is the operator's decision"
 	return map[string]string{
+		"token_exchange_subject_types": exchange, "token_exchange_subject_clients": exchange, "token_exchange_subject_audiences": exchange,
+		"token_exchange_audiences": exchange, "token_exchange_scopes": exchange, "token_exchange_impersonation": exchange, "may_act": exchange,
 		"client_id":              "the server gives it out",
 		"disabled":               "whoever was locked out must not come back by itself",
 		"secret_hashes":          "the server gives secrets out",

@@ -1,6 +1,7 @@
 package clientmetadata
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -51,6 +52,11 @@ func members() []member {
 		text("sector_identifier_uri", oidc, func(c *storage.Client) *string { return &c.SectorIdentifierURI }),
 		subjectType(),
 		text("id_token_signed_response_alg", oidc, func(c *storage.Client) *string { return &c.IDTokenAlg }),
+		text("id_token_encrypted_response_alg", oidc, func(c *storage.Client) *string { return &c.IDTokenEncryptionAlg }),
+		text("id_token_encrypted_response_enc", oidc, func(c *storage.Client) *string { return &c.IDTokenEncryptionEnc }),
+		text("userinfo_signed_response_alg", oidc, func(c *storage.Client) *string { return &c.UserinfoAlg }),
+		text("userinfo_encrypted_response_alg", oidc, func(c *storage.Client) *string { return &c.UserinfoEncryptionAlg }),
+		text("userinfo_encrypted_response_enc", oidc, func(c *storage.Client) *string { return &c.UserinfoEncryptionEnc }),
 		text("request_object_signing_alg", oidc, func(c *storage.Client) *string { return &c.RequestObjectAlg }),
 		text("token_endpoint_auth_signing_alg", oidc, func(c *storage.Client) *string { return &c.AuthSigningAlg }),
 		text("initiate_login_uri", oidc, func(c *storage.Client) *string { return &c.InitiateLoginURI }),
@@ -180,11 +186,9 @@ func onMachine(c *storage.Client) bool {
 }
 
 func subjectType() member {
-	return member{name: "subject_type", source: oidc,
-		set: func(_ *storage.Client, value any) string {
-			return fault(value != nil && value != "public", "must be public")
-		},
-		get: func(*storage.Client) any { return "public" }}
+	m := text("subject_type", oidc, func(c *storage.Client) *string { return &c.SubjectType })
+	m.get = func(c *storage.Client) any { return cmp.Or(c.SubjectType, "public") }
+	return m
 }
 
 func fault(when bool, text string) string {

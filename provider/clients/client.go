@@ -18,6 +18,7 @@ type Client struct {
 	// Document: its client_id is the address of a document that describes it, and nobody registered it.
 	Document bool
 	Origins  map[string]bool // from which pages may send its requests, as package origin writes them
+	Sector   string          // of its subjects (OpenID Connect Core section 8.1); "": they are public
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
@@ -45,7 +46,7 @@ func New(c storage.Client) *Client {
 			origins[o] = true
 		}
 	}
-	return &Client{Client: c, Origins: origins}
+	return &Client{Client: c, Origins: origins, Sector: SectorOf(c)}
 }
 
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's
@@ -139,13 +140,14 @@ func (c *Client) GetGrantTypes() fosite.Arguments {
 	return c.GrantTypes
 }
 
-// GetResponseTypes returns code alone. Package grants implements the legacy types.
-func (c *Client) GetResponseTypes() fosite.Arguments {
-	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
-		return fosite.Arguments{"code"}
-	}
-	return fosite.Arguments{}
+// MayUseCode reports whether the client registered the response type code, or none, which is the same
+// (OpenID Connect Registration section 2).
+func (c *Client) MayUseCode() bool {
+	return len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code")
 }
+
+// GetResponseTypes is not used: package grants checks response types.
+func (*Client) GetResponseTypes() fosite.Arguments { return nil }
 
 // GetAudience returns the client's resources.
 func (c *Client) GetAudience() fosite.Arguments { return c.Audience }

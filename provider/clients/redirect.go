@@ -37,7 +37,7 @@ func (c *Client) CheckRedirect(uri string) string {
 // RegisteredRedirect returns the registered URI that a redirect URI is, but for its port; "": none.
 func (c *Client) RegisteredRedirect(uri string) string {
 	for _, registered := range c.RedirectURIs {
-		if uri == registered || c.Native && sameLoopback(uri, registered, loopback[:2]) || c.Document && sameLoopback(uri, registered, loopback) {
+		if uri == registered || c.Native && sameLoopback(uri, registered, loopbackHosts[:2]) || c.Document && sameLoopback(uri, registered, loopbackHosts) {
 			return registered
 		}
 	}
@@ -57,10 +57,10 @@ func authority(uri, any string) bool {
 	return strings.ContainsAny(rest, any)
 }
 
-// loopback are the hosts whose port is free. RFC 8252 section 7.3 allows native applications any port
+// loopbackHosts are those whose port is free. RFC 8252 section 7.3 allows native applications any port
 // on the loopback interface, for http with an IP literal only: "localhost" may resolve to another
 // host. Clients with a document may use it too, as most of them do (decision 0160).
-var loopback = []string{"http://127.0.0.1", "http://[::1]", "http://localhost"}
+var loopbackHosts = []string{"http://127.0.0.1", "http://[::1]", "http://localhost"}
 
 // sameLoopback compares two URIs on the same one of the hosts, without their ports.
 func sameLoopback(uri, registered string, hosts []string) bool {

@@ -44,5 +44,11 @@ func returnsToken(text string) bool {
 	return t.Token
 }
 
+// returnsIDToken reports whether the response of a legacy response type has an ID token.
+func returnsIDToken(text string) bool {
+	t, _ := ParseResponseTypes(text)
+	return t.IDToken
+}
+
 // IssuesCode reports whether the response has a code.
 func (t ResponseTypes) IssuesCode() bool { return !t.Legacy() || t.Code }

@@ -62,6 +62,8 @@ func Faults(c storage.Client) []Fault {
 	k.checkURIs()
 	k.checkPolicy()
 	k.checkTokens()
+	k.checkSubjects()
+	k.checkEncryption()
 	return k.faults
 }
 
@@ -120,6 +122,8 @@ func (k *checker) checkKeys() {
 	if len(k.JWKS) > 0 {
 		err := clientkeys.CheckSet(k.JWKS, k.AuthMethod == mtls.SelfSignedAuth)
 		k.fault(err != nil, "jwks", fmt.Sprint(err))
+		k.fault(err == nil && (k.AuthMethod == "private_key_jwt" || k.RequireSignedRequestObject) && !clientkeys.CanVerify(k.JWKS), "jwks",
+			"has no key for the signatures of the client: RS256, PS256, ES256 or Ed25519")
 	}
 	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
 	for i, uri := range k.RequestURIs {
@@ -188,7 +192,6 @@ func (k *checker) checkURIs() {
 		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !origin.Secure(u)), f[0], "must be an https address (http for localhost only)")
 	}
 	k.fault(k.InitiateLoginURI != "" && !fetched(k.InitiateLoginURI), "initiate_login_uri", "must be an https address of at most 2048 characters, without user and fragment")
-	k.fault(k.SectorIdentifierURI != "" && !fetched(k.SectorIdentifierURI), "sector_identifier_uri", "must be an https address of at most 2048 characters, without user and fragment")
 	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
@@ -242,10 +245,10 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR", "PHRH")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
-	k.fault((k.MFA == "SMART" || k.MFA == "PHR") && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
+	k.fault(slices.Contains([]string{"SMART", "PHR", "PHRH"}, k.MFA) && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
 	k.oneOf("signup", k.SignUp, "", "off", "open", "invited")
 	for field, claims := range map[string][]string{"signup_required": k.SignUpRequired, "signup_optional": k.SignUpOptional} {
 		for i, c := range claims {

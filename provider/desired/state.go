@@ -51,8 +51,8 @@ type Client struct {
 	Secret string `yaml:"client_secret"`
 	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret.
 	SecretSHA256 string `yaml:"client_secret_sha256"`
-	// Public keys that the client signs with, a JWK Set (RFC 7517): `{keys: [{kty: ...}]}`. RSA from
-	// 2048 bits, EC P-256 or Ed25519.
+	// Public keys that the client signs with, or that the server encrypts with for it, a JWK Set
+	// (RFC 7517): `{keys: [{kty: ...}]}`. RSA from 2048 bits, EC P-256 or Ed25519; for encryption RSA or EC.
 	JWKS map[string]any `yaml:"jwks"`
 	// Address of that set instead, `https://`, so that the client can change its keys. The server
 	// [fetches it](configuration.md#fetch), and again for a key it does not know.
@@ -122,7 +122,8 @@ type Client struct {
 	// Empty, or `fapi2`: requests must be pushed, with PKCE, and request objects have `exp` and `nbf`.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),
-	// or `PHR`: a passkey that verifies its user, or one beside the password.
+	// `PHR`: a passkey that verifies its user, or one beside the password; or `PHRH`: [a passkey in
+	// hardware](guides/passkeys.md#keys-in-hardware).
 	MFA string `yaml:"mfa"`
 	// With `TIME_BASED`: how long a second factor stays valid.
 	MFAInterval time.Duration `yaml:"mfa_interval"`
@@ -182,6 +183,24 @@ type Client struct {
 	SupportURL string `yaml:"support_url"`
 	// Target of "back to the application".
 	ClientURI string `yaml:"client_uri"`
+	// `public` (the default), or `pairwise`: users have [other subjects](guides/pairwise-subjects.md) at
+	// clients of other hosts. A change gives every user of the client another subject.
+	SubjectType string `yaml:"subject_type"`
+	// With `pairwise`: an `https://` address whose host stands for this client and others that see the
+	// same subjects; needed where `redirect_uris` have several hosts, or none of their own. It is not fetched.
+	SectorIdentifierURI string `yaml:"sector_identifier_uri"`
+	// Encrypt its ID tokens and logout tokens [with a key of its own](guides/encrypted-tokens.md):
+	// `RSA-OAEP-256`, `ECDH-ES`, `ECDH-ES+A128KW` or `ECDH-ES+A256KW`; default: not encrypted.
+	IDTokenEncryptionAlg string `yaml:"id_token_encrypted_response_alg"`
+	// `A128CBC-HS256` (the default), `A128GCM` or `A256GCM`.
+	IDTokenEncryptionEnc string `yaml:"id_token_encrypted_response_enc"`
+	// Sign the [responses of userinfo](guides/encrypted-tokens.md#userinfo): `RS256`, `PS256`, `ES256` or
+	// `EdDSA`; default: JSON.
+	UserinfoAlg string `yaml:"userinfo_signed_response_alg"`
+	// Encrypt them, as `id_token_encrypted_response_alg`.
+	UserinfoEncryptionAlg string `yaml:"userinfo_encrypted_response_alg"`
+	// As `id_token_encrypted_response_enc`.
+	UserinfoEncryptionEnc string `yaml:"userinfo_encrypted_response_enc"`
 	// Address that begins a login at the client, `https://`
 	// ([OpenID Connect Core section 4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)).
 	// Pages lead there from a login that is over.
@@ -192,8 +211,6 @@ type Client struct {
 	SoftwareID string `yaml:"software_id"`
 	// And in which version.
 	SoftwareVersion string `yaml:"software_version"`
-	// Address of a list of redirect URIs that several clients have in common, `https://`.
-	SectorIdentifierURI string `yaml:"sector_identifier_uri"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
 	IDTokenAlg string `yaml:"id_token_signed_response_alg"`
 	// `requested` (the default): the ID token has the claims that `claims` requests by name, and

@@ -89,8 +89,8 @@ func (i *Issuer) noteExchange(tx *transaction, from storage.ClientID, t token.Ac
 	if t.Actor != nil {
 		detail["actor"] = t.Actor.Subject
 	}
-	i.journal.Note(i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenExchange, Outcome: mfa.OutcomeOK, UserID: storage.UserID(t.Subject),
-		ClientID: t.Client, SessionID: t.Session, GrantID: t.SubjectGrant, Detail: detail}))
+	i.journal.Note(i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenExchange, Outcome: mfa.OutcomeOK, UserID: t.User,
+		ClientID: t.Client, SessionID: t.UserSession, GrantID: t.SubjectGrant, Detail: detail}))
 }
 
 // checkExchange checks the parameters of RFC 8693 section 2.1 that name types.
@@ -160,6 +160,8 @@ func (i *Issuer) subject(ctx context.Context, tx *transaction, c *clients.Client
 	if err != nil || !stored.Alive() {
 		return subject{}, badToken("subject_token", oauth.RevokedToken)
 	}
+	// The new token names the user as its own client sees them.
+	t.User, t.UserSession = stored.Grant.Authorization.UserID, stored.Grant.Authorization.SessionID
 	out := subject{token: t, account: stored.Account, source: token.Source{Client: t.Client}}
 	if t.Grant == "" {
 		out.source.ID = t.ID
@@ -207,17 +209,18 @@ func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string)
 	if c == nil {
 		return token.Access{}, badToken("subject_token", oauth.DisabledClient)
 	}
-	all, err := i.store.GrantsOf(ctx, id.Subject, now)
+	session := i.codec.SessionOf(c, id.Session)
+	all, err := i.store.GrantsOf(ctx, i.codec.UserOf(c, id.Subject), now)
 	if err != nil {
 		return token.Access{}, oauth.Unavailable(err)
 	}
 	for _, g := range all { // the newest first
 		a := g.Authorization
-		if a.ClientID != owner || a.SessionID != id.Session {
+		if a.ClientID != owner || a.SessionID != session {
 			continue
 		}
-		t := token.Access{Issuer: id.Issuer, Subject: string(id.Subject), Client: owner, Audience: id.Audience, Expires: id.Expires, Scopes: a.Scopes, Grant: g.ID,
-			Session: id.Session, ACR: id.ACR, AMR: id.AMR, AuthTime: id.AuthTime}
+		t := token.Access{Issuer: id.Issuer, Client: owner, Audience: id.Audience, Expires: id.Expires, Scopes: a.Scopes, Grant: g.ID,
+			ACR: id.ACR, AMR: id.AMR, AuthTime: id.AuthTime}
 		if c.MayAct != "" {
 			t.MayAct = &token.Actor{Subject: string(c.MayAct)}
 		}

@@ -20,33 +20,24 @@ import (
 // first use: those getters do not lock.
 func (i *Issuer) newFosite() *fosite.Fosite {
 	s := &store{i}
-	access, refresh, code := &accessStrategy{i}, &refreshStrategy{i}, &codeStrategy{i}
+	access, refresh, code := &accessStrategy{i}, &refreshStrategy{i}, &codeStrategy{}
 	o := i.options
 	config := &fosite.Config{
 		AccessTokenLifespan: o.AccessTokenTTL, RefreshTokenLifespan: o.RefreshIdleTTL, AuthorizeCodeLifespan: o.CodeTTL,
 		IDTokenLifespan: o.IDTokenTTL, IDTokenIssuer: o.Issuer, AccessTokenIssuer: o.Issuer, TokenURL: o.Issuer + "/token",
 		ScopeStrategy: fosite.ExactScopeStrategy, AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
-		AllowedPromptValues:    []string{"login", "none", "consent", "select_account"},
-		RefreshTokenScopes:     []string{}, // GetRefreshTokenSession decides
-		OmitRedirectScopeParam: true,
-		// 8, the default, would refuse short values of state and nonce.
-		MinParameterEntropy: 1,
-		TokenEntropy:        32,
+		RefreshTokenScopes: []string{}, // GetRefreshTokenSession decides
+		TokenEntropy:       32,
 		// pkceGuard checks PKCE, not fosite.
 		EnforcePKCE: false, EnablePKCEPlainChallengeMethod: false,
 		SendDebugMessagesToClients: false, UseLegacyErrorFormat: false,
-		SanitationWhiteList:          []string{"redirect_uri"},
 		ClientAuthenticationStrategy: i.authenticate,
 		ClientSecretsHasher:          noHasher{},
-		// Redirect URIs were compared with the registered ones before.
-		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true },
 	}
 	explicit := &oauth2.AuthorizeExplicitGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
 		AuthorizeCodeStrategy: code, CoreStorage: s, TokenRevocationStorage: s, Config: config}
 	helper := &openid.IDTokenHandleHelper{IDTokenStrategy: &idTokenStrategy{i}}
-	oidc := &openid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: s, Config: config, IDTokenHandleHelper: helper,
-		OpenIDConnectRequestValidator: openid.NewOpenIDConnectRequestValidator(nil, config)}
-	config.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{explicit, oidc}
+	oidc := &openid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: s, Config: config, IDTokenHandleHelper: helper}
 	return fosite.NewOAuth2Provider(s, &settings{config, map[string]fosite.TokenEndpointHandlers{
 		"authorization_code": {
 			explicit,

@@ -46,14 +46,8 @@ func readError(err error) error {
 	return &oauth.StorageError{Err: err}
 }
 
-// GetClient is used for authorization requests; authenticate is used at the token endpoint.
-func (s *store) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	c, err := s.i.clients.Client(ctx, storage.ClientID(id))
-	if err != nil || c.Disabled {
-		return nil, readError(err)
-	}
-	return c, nil
-}
+// GetClient is not used: authenticate finds the client.
+func (*store) GetClient(context.Context, string) (fosite.Client, error) { return nil, errUnused }
 
 // ClientAssertionJWTValid refuses: fosite does not authenticate clients.
 func (*store) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
@@ -63,9 +57,9 @@ func (*store) SetClientAssertionJWT(context.Context, string, time.Time) error {
 	return fosite.ErrJTIKnown
 }
 
-// CreateAuthorizeCodeSession writes nothing: newCode creates the grant.
+// CreateAuthorizeCodeSession is not used: newCode creates the grant.
 func (*store) CreateAuthorizeCodeSession(context.Context, string, fosite.Requester) error {
-	return nil
+	return errUnused
 }
 
 // code reads the grant of an unexpired code, used or not, once per request.
@@ -324,7 +318,7 @@ func (s *store) RevokeAccessToken(ctx context.Context, grant string) error {
 // The record of a code includes the OpenID Connect part of the authorization.
 
 func (*store) CreateOpenIDConnectSession(context.Context, string, fosite.Requester) error {
-	return nil
+	return errUnused
 }
 
 // GetOpenIDConnectSession returns the request if the scope openid was granted.

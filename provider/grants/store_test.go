@@ -51,7 +51,7 @@ func storeOf(t *testing.T, r records) (s *store, refresh, code string, ctx conte
 	t.Helper()
 	keyring, _ := storagetest.Keyring(t, at, "ES256")
 	i := &Issuer{store: r, clients: clients.NewCache(r, 1),
-		codec: token.NewCodec("https://op.example", "test", "ES256", keyring, signing.New(signing.Form{}, rand.Reader), func() time.Time { return at })}
+		codec: token.NewCodec("https://op.example", "test", "ES256", keyring, signing.New(signing.Form{}, rand.Reader), nil, func() time.Time { return at })}
 	refresh, err := i.codec.WriteRefresh(grantID, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -41,10 +41,10 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 	}
 	now := s.i.now()
 	a := sess.authorization
-	t := token.Access{Issuer: s.i.options.Issuer, Subject: string(a.UserID), Audience: audienceOf(c, sess), Client: c.ID,
+	t := token.Access{Issuer: s.i.options.Issuer, User: a.UserID, Audience: audienceOf(c, sess), Client: c.ID,
 		Issued: now.Unix(), Expires: now.Add(s.i.accessTTL(c)).Unix(),
 		ID: storage.Random128(s.i.random), Scope: strings.Join(r.GetGrantedScopes(), " "), Scopes: r.GetGrantedScopes(),
-		Grant: sess.grant, Session: a.SessionID, ACR: a.ACR, AMR: a.AMR,
+		Grant: sess.grant, UserSession: a.SessionID, ACR: a.ACR, AMR: a.AMR,
 		Confirmation: sess.bound}
 	if !a.AuthTime.IsZero() {
 		t.AuthTime = a.AuthTime.Unix()
@@ -53,9 +53,6 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 		t.MayAct = &token.Actor{Subject: string(c.MayAct)}
 	}
 	t.Roles = claims.Roles(c, &sess.account, t.Scopes)
-	if t.Subject == "" {
-		t.Subject = string(c.ID) // RFC 9068 section 2.2: without a resource owner, the client
-	}
 	var err error
 	sess.access, err = s.i.codec.WriteAccess(t, c)
 	return sess.access, "", err
@@ -97,22 +94,17 @@ func (*refreshStrategy) ValidateRefreshToken(context.Context, fosite.Requester, 
 	return nil
 }
 
-// codeStrategy derives authorization codes from their grants.
-type codeStrategy struct{ i *Issuer }
+// codeStrategy reads authorization codes.
+type codeStrategy struct{}
 
 var _ oauth2.AuthorizeCodeStrategy = (*codeStrategy)(nil)
 
 // AuthorizeCodeSignature is the code itself, which names its grant.
 func (*codeStrategy) AuthorizeCodeSignature(_ context.Context, code string) string { return code }
 
-// GenerateAuthorizeCode derives the code of a grant.
-func (s *codeStrategy) GenerateAuthorizeCode(_ context.Context, r fosite.Requester) (string, string, error) {
-	sess, ok := r.GetSession().(*session)
-	if !ok {
-		return "", "", errSession
-	}
-	code, err := s.i.codec.WriteCode(sess.grant)
-	return code, code, err
+// GenerateAuthorizeCode is not used: newCode writes codes.
+func (*codeStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (string, string, error) {
+	return "", "", errUnused
 }
 
 // ValidateAuthorizeCode does nothing: the grant was checked when it was read.
@@ -127,7 +119,7 @@ type idTokenStrategy struct{ i *Issuer }
 var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 
 // GenerateIDToken creates the ID token that is issued with an access token.
-func (s *idTokenStrategy) GenerateIDToken(_ context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
+func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
 	sess, isSession := r.GetSession().(*session)
 	c, isClient := r.GetClient().(*clients.Client)
 	if !isSession || !isClient || sess.authorization.UserID == "" {
@@ -135,5 +127,9 @@ func (s *idTokenStrategy) GenerateIDToken(_ context.Context, lifetime time.Durat
 	}
 	now := s.i.now()
 	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, &sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
-	return s.i.codec.WriteID(content, c, sess.access, "")
+	text, err := s.i.codec.WriteID(ctx, content, sess.authorization, c, sess.access, "")
+	if err != nil {
+		return "", token.ErrorOf(err)
+	}
+	return text, nil
 }

@@ -17,22 +17,22 @@ import (
 
 // response is the response for an active token (RFC 7662 section 2.2).
 type response struct {
-	Active    bool              `json:"active"`
-	Scope     string            `json:"scope,omitempty"`
-	ClientID  storage.ClientID  `json:"client_id,omitempty"`
-	Subject   string            `json:"sub,omitempty"`
-	Audience  token.Audience    `json:"aud,omitempty"`
-	Issuer    string            `json:"iss,omitempty"`
-	Expires   int64             `json:"exp,omitempty"`
-	Issued    int64             `json:"iat,omitempty"`
-	NotBefore int64             `json:"nbf,omitempty"`
-	ID        string            `json:"jti,omitempty"`
-	TokenType string            `json:"token_type,omitempty"`
-	Session   storage.SessionID `json:"sid,omitempty"`
-	ACR       string            `json:"acr,omitempty"`
-	AMR       []string          `json:"amr,omitempty"`
-	AuthTime  int64             `json:"auth_time,omitempty"`
-	Roles     []string          `json:"roles,omitzero"`
+	Active    bool             `json:"active"`
+	Scope     string           `json:"scope,omitempty"`
+	ClientID  storage.ClientID `json:"client_id,omitempty"`
+	Subject   string           `json:"sub,omitempty"`
+	Audience  token.Audience   `json:"aud,omitempty"`
+	Issuer    string           `json:"iss,omitempty"`
+	Expires   int64            `json:"exp,omitempty"`
+	Issued    int64            `json:"iat,omitempty"`
+	NotBefore int64            `json:"nbf,omitempty"`
+	ID        string           `json:"jti,omitempty"`
+	TokenType string           `json:"token_type,omitempty"`
+	Session   string           `json:"sid,omitempty"`
+	ACR       string           `json:"acr,omitempty"`
+	AMR       []string         `json:"amr,omitempty"`
+	AuthTime  int64            `json:"auth_time,omitempty"`
+	Roles     []string         `json:"roles,omitzero"`
 	// Confirmation is what the token is bound to, which the resource server checks.
 	Confirmation *token.Confirmation `json:"cnf,omitempty"`
 	Actor        *token.Actor        `json:"act,omitempty"`
@@ -40,7 +40,8 @@ type response struct {
 }
 
 // Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
-// client and for the clients in its audience.
+// client and for the clients in its audience. All of them see the user as the token's client does: a
+// resource server that reads a JWT itself sees no other.
 func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mfa.Caller) {
 	c, presented, fault := e.auth.WithToken(r, caller, false)
 	if fault != nil {
@@ -134,7 +135,15 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 		return response{}, nil
 	}
 	a := g.Authorization
-	return response{Confirmation: token.BoundTo(g.RefreshKey, g.RefreshCertificate), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
+	sub, err := e.codec.Subject(c, a.UserID)
+	if err != nil {
+		return response{}, oauth.Unavailable(err)
+	}
+	sid, err := e.codec.SessionID(c, a.SessionID)
+	if err != nil {
+		return response{}, oauth.Unavailable(err)
+	}
+	return response{Confirmation: token.BoundTo(g.RefreshKey, g.RefreshCertificate), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: sub,
 		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.RedeemedAt.Unix(),
-		Session: a.SessionID, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
+		Session: sid, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
 }

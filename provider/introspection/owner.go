@@ -47,7 +47,7 @@ func (e *Endpoints) Owner(ctx context.Context, presented string) (mfa.Owner, err
 		return mfa.Owner{}, err
 	}
 	if o == nil {
-		account, err := e.verifier.Account(ctx, storage.UserID(t.Subject))
+		account, err := e.verifier.Account(ctx, g.Grant.Authorization.UserID)
 		if err != nil {
 			return mfa.Owner{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider/claims"
 	"sallyport/provider/oauth"
+	"sallyport/provider/token"
 	"sallyport/storage"
 )
 
@@ -24,45 +25,56 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, v mfa.Calle
 		e.respond.ResourceError(w, r, fault)
 		return
 	}
-	oauth.WriteJSON(w, http.StatusOK, out)
+	oauth.Write(w, http.StatusOK, out.mediaType, []byte(out.text))
 }
 
-func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Caller, presented oauth.Presented) (map[string]any, *oauth.Error) {
+// answer is a response of the userinfo endpoint.
+type answer struct{ mediaType, text string }
+
+func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Caller, presented oauth.Presented) (answer, *oauth.Error) {
 	ctx := r.Context()
 	t, err := e.codec.ReadAccess(presented.Token)
 	if err != nil || t.Grant == "" {
-		return nil, errInactive(oauth.UnknownToken)
+		return answer{}, errInactive(oauth.UnknownToken)
 	}
 	mfa.Refused(ctx, mfa.Refusal{Client: t.Client}) // if it is refused
 	if !t.ForClient() && !slices.Contains(t.Audience, e.issuer+oauth.UserinfoPath) {
-		return nil, errAudience()
+		return answer{}, errAudience()
 	}
 	proof, fault := e.checkHolder(w, r, v, presented, t)
 	if fault != nil {
-		return nil, fault
+		return answer{}, fault
 	}
 	g, err := e.store.Grant(ctx, t.Grant)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return nil, oauth.Unavailable(err)
+		return answer{}, oauth.Unavailable(err)
 	}
 	if err != nil || !g.Alive() {
-		return nil, errInactive(oauth.RevokedToken)
+		return answer{}, errInactive(oauth.RevokedToken)
 	}
 	if fault := e.proofs.Use(ctx, proof); fault != nil {
-		return nil, fault
+		return answer{}, fault
 	}
 	scopes := oauth.Fields(t.Scope)
 	if !slices.Contains(scopes, "openid") {
-		return nil, oauth.NewError("insufficient_scope", "the scope openid was not granted")
+		return answer{}, oauth.NewError("insufficient_scope", "the scope openid was not granted")
 	}
 	c, err := e.clients.Holder(ctx, t.Client)
 	if err != nil {
-		return nil, oauth.Unavailable(err)
+		return answer{}, oauth.Unavailable(err)
 	}
 	if c == nil {
-		return nil, errInactive(oauth.DisabledClient)
+		return answer{}, errInactive(oauth.DisabledClient)
 	}
-	return claims.UserInfo(g.Grant.Authorization.Claims, &g.Account, scopes, c.Scopes), nil
+	content := claims.UserInfo(g.Grant.Authorization.Claims, &g.Account, scopes, c.Scopes)
+	text, jwt, err := e.codec.WriteUserinfo(ctx, content, g.Grant.Authorization.UserID, c)
+	switch {
+	case err != nil:
+		return answer{}, token.ErrorOf(err)
+	case jwt:
+		return answer{"application/jwt", text}, nil
+	}
+	return answer{"application/json", text}, nil
 }
 
 // errInactive refuses a token that is unknown or no longer active (RFC 6750 section 3.1).

@@ -72,7 +72,10 @@ func noText(s string) bool { return !utf8.ValidString(s) || strings.Contains(s, 
 // Fields splits a space-separated list and drops duplicates. It stops after MaxScopes+1
 // entries.
 func Fields(text string) []string {
-	var out []string
+	if text == "" {
+		return nil
+	}
+	out := make([]string, 0, min(strings.Count(text, " ")+1, MaxScopes+1))
 	for f := range strings.SplitSeq(text, " ") {
 		if len(out) > MaxScopes {
 			break
@@ -80,6 +83,9 @@ func Fields(text string) []string {
 		if f != "" && !slices.Contains(out, f) {
 			out = append(out, f)
 		}
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }

@@ -21,7 +21,8 @@ const (
 	UnsupportedMethod    = "unsupported_method" // another client_assertion_type
 	InvalidAssertion     = "invalid_assertion"  // malformed, expired, for another server, or of another key
 	UsedAssertion        = "used_assertion"
-	UnavailableKeys      = "unavailable_keys" // the jwks_uri of the client does not respond
+	UnavailableKeys      = "unavailable_keys"  // the jwks_uri of the client does not respond
+	NoEncryptionKey      = "no_encryption_key" // the client has none for what is encrypted for it
 
 	UnknownCode   = "unknown_code"
 	ExpiredCode   = "expired_code"
@@ -52,7 +53,7 @@ const (
 // Reasons returns all of these.
 func Reasons() []string {
 	return []string{UnknownClient, DisabledClient, WrongSecret, WrongMethod, NoClient, NoDocument, MalformedCredentials, UnsupportedMethod,
-		InvalidAssertion, UsedAssertion, UnavailableKeys,
+		InvalidAssertion, UsedAssertion, UnavailableKeys, NoEncryptionKey,
 		UnknownCode, ExpiredCode, UsedCode, WrongVerifier, WrongRedirect, OtherClient, SignedOut, DisabledUser,
 		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken,
 		NoProof, InvalidProof, UsedProof, WrongNonce, WrongKey, NoCertificate, InvalidCertificate, WrongCertificate}

@@ -86,12 +86,17 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	Write(w, status, "application/json", text)
+}
+
+// Write writes a response of another media type that must not be cached.
+func Write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the caller is gone if this fails
+	_, _ = w.Write(body) // the caller is gone if this fails
 }
 
 // Sanitize keeps only the characters that RFC 6749 section 5.2 allows in error_description.

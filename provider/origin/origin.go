@@ -20,6 +20,13 @@ const longest = 300
 // international name in its ASCII form, without the default port. "" for every other text, such
 // as a URI with a private-use scheme.
 func Of(text string) string {
+	if o := usual(text); o != "" {
+		return o
+	}
+	return parsed(text)
+}
+
+func parsed(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {
 		return ""
@@ -50,6 +57,24 @@ func Of(text string) string {
 		return u.Scheme + "://" + name
 	}
 	return fmt.Sprintf("%s://%s:%d", u.Scheme, name, port)
+}
+
+// usual returns the origin of a URL without anything that would have to be converted or could be
+// malformed, as most are; "": perhaps it has one.
+func usual(text string) string {
+	rest, scheme := "", 0
+	for _, s := range []string{"https://", "http://"} {
+		if strings.HasPrefix(text, s) {
+			rest, scheme = text[len(s):], len(s)
+		}
+	}
+	name, path, _ := strings.Cut(rest, "/")
+	if len(name) > longest || !isPlain(name) || strings.ContainsFunc(path, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/-._~", r)
+	}) {
+		return ""
+	}
+	return text[:scheme+len(name)]
 }
 
 // Secure reports whether a URL is https, or http on a loopback host, which no network is on the way to.

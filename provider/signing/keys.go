@@ -23,6 +23,7 @@ const (
 	TypeIDToken     = "JWT"
 	TypeAccessToken = "at+jwt"
 	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
+	TypeUserinfo    = "JWT"        // no other is registered, and libraries refuse others
 )
 
 // algorithms are the signature algorithms, in the order of preference.
@@ -85,7 +86,7 @@ func (k *Keys) Load(signings []seal.Signing) error {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
 		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), headers: map[string]string{}}
-		for _, typ := range []string{TypeIDToken, TypeAccessToken, TypeLogoutToken} {
+		for _, typ := range []string{TypeIDToken, TypeAccessToken, TypeLogoutToken, TypeUserinfo} {
 			if key.headers[typ], err = key.header(typ); err != nil {
 				return fmt.Errorf("signing key %s: %w", s.ID, err)
 			}

@@ -17,21 +17,21 @@ const accessPrefix = "sp_at_"
 
 // Access is the content of an access token, whether opaque or a JWT (RFC 9068 section 2.2).
 type Access struct {
-	Issuer   string            `json:"iss"`
-	Subject  string            `json:"sub"` // the client if there is no user
-	Audience Audience          `json:"aud"`
-	Client   storage.ClientID  `json:"client_id"`
-	Expires  int64             `json:"exp"`
-	Issued   int64             `json:"iat"`
-	ID       string            `json:"jti"`
-	Scope    string            `json:"scope,omitempty"`
-	Scopes   []string          `json:"scopes,omitempty"` // the same as a list, for libraries of cidaas
-	Grant    storage.GrantID   `json:"grant_id,omitempty"`
-	Session  storage.SessionID `json:"sid,omitempty"`
-	ACR      string            `json:"acr,omitempty"`
-	AMR      []string          `json:"amr,omitempty"`
-	AuthTime int64             `json:"auth_time,omitempty"`
-	Roles    []string          `json:"roles,omitzero"` // of a user; an empty list says: none
+	Issuer   string           `json:"iss"`
+	Subject  string           `json:"sub"` // as the client sees the user; the client if there is none
+	Audience Audience         `json:"aud"`
+	Client   storage.ClientID `json:"client_id"`
+	Expires  int64            `json:"exp"`
+	Issued   int64            `json:"iat"`
+	ID       string           `json:"jti"`
+	Scope    string           `json:"scope,omitempty"`
+	Scopes   []string         `json:"scopes,omitempty"` // the same as a list, for libraries of cidaas
+	Grant    storage.GrantID  `json:"grant_id,omitempty"`
+	Session  string           `json:"sid,omitempty"` // as the client sees it
+	ACR      string           `json:"acr,omitempty"`
+	AMR      []string         `json:"amr,omitempty"`
+	AuthTime int64            `json:"auth_time,omitempty"`
+	Roles    []string         `json:"roles,omitzero"` // of a user; an empty list says: none
 	// Confirmation is the key or certificate that the token is bound to; nil: whoever has the token
 	// may use it.
 	Confirmation *Confirmation `json:"cnf,omitempty"`
@@ -43,6 +43,11 @@ type Access struct {
 	SubjectGrant storage.GrantID `json:"subject_grant_id,omitempty"`
 	// Sources are the tokens it was exchanged for, the first one first.
 	Sources []Source `json:"exchanged_from,omitempty"`
+
+	// User and UserSession are what WriteAccess writes Subject and Session from. ReadAccess leaves them
+	// out: they are those of the grant.
+	User        storage.UserID    `json:"-"`
+	UserSession storage.SessionID `json:"-"`
 }
 
 // Actor is the claim act or may_act. Client is the client of an actor who is a user.
@@ -98,6 +103,16 @@ func (t Access) ForClient() bool {
 
 // WriteAccess writes an access token in the client's format.
 func (c *Codec) WriteAccess(t Access, client *clients.Client) (string, error) {
+	var err error
+	if t.Subject, err = c.Subject(client, t.User); err != nil {
+		return "", err
+	}
+	if t.Session, err = c.SessionID(client, t.UserSession); err != nil {
+		return "", err
+	}
+	if t.Subject == "" {
+		t.Subject = string(client.ID) // RFC 9068 section 2.2: without a resource owner, the client
+	}
 	payload, err := json.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("write access token: %w", err)

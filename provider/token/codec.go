@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/signing"
 	"sallyport/storage/seal"
 )
@@ -15,12 +16,13 @@ type Codec struct {
 	alg         string // for clients that registered none
 	keyring     *seal.Keyring
 	keys        *signing.Keys
+	clientKeys  *clientkeys.Resolver // encrypts for clients
 	now         func() time.Time
 }
 
 // NewCodec returns the Codec of an issuer. Opaque tokens are valid in its environment only.
-func NewCodec(issuer, environment, alg string, keyring *seal.Keyring, keys *signing.Keys, now func() time.Time) *Codec {
-	return &Codec{issuer: issuer, environment: environment, alg: alg, keyring: keyring, keys: keys, now: now}
+func NewCodec(issuer, environment, alg string, keyring *seal.Keyring, keys *signing.Keys, clientKeys *clientkeys.Resolver, now func() time.Time) *Codec {
+	return &Codec{issuer: issuer, environment: environment, alg: alg, keyring: keyring, keys: keys, clientKeys: clientKeys, now: now}
 }
 
 // maxLength bounds the tokens that are read.

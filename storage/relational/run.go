@@ -238,24 +238,41 @@ func (e *Engine) failed(operation string, err error) error {
 // acquire takes a connection's slot, and on SQLite the only writer's, so that callers fail
 // after two seconds instead of piling up.
 func (e *Engine) acquire(ctx context.Context, writes bool) (release func(), err error) {
-	timer := time.NewTimer(slotWait)
-	defer timer.Stop()
-	if err := e.take(ctx, e.slots, timer.C); err != nil {
+	var p patience
+	defer p.stop()
+	if err := e.take(ctx, e.slots, &p); err != nil {
 		return nil, err
 	}
 	if !writes || e.writer == nil {
 		return func() { <-e.slots }, nil
 	}
-	if err := e.take(ctx, e.writer, timer.C); err != nil {
+	if err := e.take(ctx, e.writer, &p); err != nil {
 		<-e.slots
 		return nil, err
 	}
 	return func() { <-e.writer; <-e.slots }, nil
 }
 
+// patience is how long a caller waits for its places in all. Most callers never begin to.
+type patience struct{ timer *time.Timer }
+
+// late is sent to at the end.
+func (p *patience) late() <-chan time.Time {
+	if p.timer == nil {
+		p.timer = time.NewTimer(slotWait)
+	}
+	return p.timer.C
+}
+
+func (p *patience) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
 var errPool = errors.New("no database connection became free in time")
 
-func (e *Engine) take(ctx context.Context, places chan struct{}, late <-chan time.Time) error {
+func (e *Engine) take(ctx context.Context, places chan struct{}, p *patience) error {
 	select {
 	case places <- struct{}{}:
 		return nil
@@ -271,7 +288,7 @@ func (e *Engine) take(ctx context.Context, places chan struct{}, late <-chan tim
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-late:
+	case <-p.late():
 		return errPool
 	}
 }

@@ -24,7 +24,9 @@ import (
 const rsaBits = 2048
 
 // symmetric returns the uses with one key per server, in the order of First.
-func symmetric() []string { return []string{"data", "hash", "pepper", "subject", "session", "token"} }
+func symmetric() []string {
+	return []string{"data", "hash", "pepper", "subject", "session", "token", pairwise}
+}
 
 // DialectAlg is the algorithm of the JWTs of the dialects: their SDKs verify no other.
 const DialectAlg = "RS256"

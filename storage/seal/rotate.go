@@ -69,6 +69,9 @@ var ErrPending = errors.New("the next key is already waiting")
 // now+lead. If a next key exists already, a shorter lead brings it forward; otherwise Rotate
 // returns ErrPending.
 func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lead time.Duration) (Rotation, error) {
+	if use == pairwise {
+		return Rotation{}, errPairwise
+	}
 	now = now.UTC().Truncate(time.Microsecond)
 	for _, row := range rows {
 		if Same(row, use, alg) && Outdated(row) && valid(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(now)) && lead > Settle {
@@ -127,6 +130,9 @@ func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) 
 	if err != nil {
 		return Rotation{}, err
 	}
+	if row.Use == pairwise {
+		return Rotation{}, errPairwise
+	}
 	if _, own := life(row.Use); !own {
 		return Rotation{}, fmt.Errorf("stored secrets depend on keys of use %q: rotate, reseal (reseal --data), then retire it", row.Use)
 	}
@@ -176,6 +182,8 @@ func (k *Keyring) Release(rows []storage.Key, id storage.KeyID, now time.Time) (
 		return row, err
 	}
 	switch longest, _ := life(row.Use); {
+	case row.Use == pairwise:
+		return row, errPairwise
 	case row.RetiredAt.IsZero() || row.RetiredAt.After(now):
 		return row, errors.New("it is still in use: rotate first")
 	case !row.ExpiresAt.IsZero():
@@ -207,7 +215,7 @@ func valid(row storage.Key, now time.Time) bool {
 
 // RotatesByAge reports whether keys of a use rotate automatically: those whose rotation has
 // no cost. Not "subject", from which the display of unknown names is derived, nor "hash" and
-// "pepper", on which failure counters and passwords depend.
+// "pepper", on which failure counters and passwords depend, nor "pairwise", which never changes.
 func RotatesByAge(use string) bool {
 	switch use {
 	case "oidc", "dialect", "session", "token", "data":

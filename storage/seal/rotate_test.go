@@ -219,8 +219,8 @@ func TestRelease(t *testing.T) {
 func TestRowsAndCurrent(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 2)
 	rows := k.Rows()
-	if len(rows) != 12 {
-		t.Errorf("%d rows, want 12", len(rows))
+	if len(rows) != 14 {
+		t.Errorf("%d rows, want 14", len(rows))
 	}
 	for _, row := range rows {
 		if row.Sealed != nil {

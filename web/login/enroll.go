@@ -19,6 +19,8 @@ type enrollPage struct {
 	Methods []string // to choose from, before the enrolment begins
 	Method  string
 	Chosen  bool // the user chose the method, or there is one only
+	Attests bool // only a key in hardware is accepted
+	Another bool // and the passkey that was proven is none
 	Action  string
 	page.AddressField
 	page.Demand
@@ -138,6 +140,9 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	d.Methods = call.Step.Verdict.Methods
 	if !slices.Contains(d.Methods, d.Method) && len(d.Methods) > 0 {
 		d.Method, d.Chosen = d.Methods[0], len(d.Methods) == 1
+	}
+	if v := call.Step.Verdict; v.Needed == mfa.PHRH {
+		d.Attests, d.Another = true, v.ACR.AtLeast(mfa.PHR)
 	}
 	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"

@@ -67,7 +67,7 @@ func (l *Look) fromHere(r *http.Request) bool {
 		return false
 	}
 	from := r.Header.Get("Origin")
-	return from == "" || from == "null" || origin.Of(from) == l.origin
+	return from == "" || from == "null" || from == l.origin || origin.Of(from) == l.origin
 }
 
 // validMAC reports whether a value is the MAC of a text. Without a browser none is valid.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -11,7 +13,7 @@ import (
 )
 
 // Prepare fills the keyring and creates what is missing: all keys in an empty database, a
-// signing key for each new algorithm of the settings, and the key of the dialects.
+// signing key for each new algorithm of the settings, and the keys of uses that came later.
 func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 	err := m.Load(ctx)
 	if errors.Is(err, ErrNone) {
@@ -23,27 +25,35 @@ func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 		if err != nil {
 			return fmt.Errorf("create keys: %w", err)
 		}
-		return m.add(ctx, append(first, dialect), true)
+		return m.addFirst(ctx, append(first, dialect))
 	}
 	if err != nil {
 		return err
 	}
-	missing, err := m.missing(algs)
-	if err != nil || len(missing) == 0 {
+	// If two servers start at the same time, one creates the keys: a second one for pairwise subjects
+	// would give users other subjects.
+	added, err := m.change(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
+		missing, err := m.missing(rows, now, algs)
+		if err != nil || len(missing) == 0 {
+			return storage.KeyChange{}, err
+		}
+		return storage.KeyChange{Add: missing, Events: m.created()}, nil
+	})
+	if err != nil || len(added.Add) == 0 {
 		return err
 	}
-	return m.add(ctx, missing, false)
+	return m.Load(ctx)
 }
 
-// missing returns new keys for what no key signs: an algorithm that the settings did not name
-// before, and the JWTs of the dialects in a database of a version without them.
-func (m *Manager) missing(algs []string) ([]storage.Key, error) {
+// missing returns new keys for what no key is for: an algorithm that the settings did not name
+// before, and in a database of an earlier version the JWTs of the dialects and pairwise subjects.
+func (m *Manager) missing(rows []storage.Key, now time.Time, algs []string) ([]storage.Key, error) {
 	var out []storage.Key
 	add := func(use, alg string) error {
-		if m.signs(use, alg) {
+		if slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Use == use && k.Alg == alg && k.RetiredAt.IsZero() }) {
 			return nil
 		}
-		key, err := m.Keyring.NewKey(use, alg, m.Now())
+		key, err := m.Keyring.NewKey(use, alg, now)
 		if err != nil {
 			return fmt.Errorf("create %s key of use %s: %w", alg, use, err)
 		}
@@ -55,25 +65,22 @@ func (m *Manager) missing(algs []string) ([]storage.Key, error) {
 			return nil, err
 		}
 	}
-	return out, add("dialect", seal.DialectAlg)
-}
-
-func (m *Manager) signs(use, alg string) bool {
-	for _, key := range m.Keyring.Signings(use) {
-		if key.Alg == alg && key.RetiredAt.IsZero() {
-			return true
-		}
+	if err := add("dialect", seal.DialectAlg); err != nil {
+		return nil, err
 	}
-	return false
+	return out, add("pairwise", "")
 }
 
-// add stores keys and loads all there are. If another server has created the first keys by
+// addFirst stores the first keys and loads all there are. If another server has created them by
 // then, those are used.
-func (m *Manager) add(ctx context.Context, keys []storage.Key, first bool) error {
-	event := m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
-	err := m.Store.AddKeys(ctx, keys, first, []storage.Event{event})
-	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
+func (m *Manager) addFirst(ctx context.Context, keys []storage.Key) error {
+	err := m.Store.AddKeys(ctx, keys, true, m.created())
+	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("store keys: %w", err)
 	}
 	return m.Load(ctx)
+}
+
+func (m *Manager) created() []storage.Event {
+	return []storage.Event{m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})}
 }

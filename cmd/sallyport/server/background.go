@@ -12,7 +12,7 @@ import (
 // background runs everything that works beside the requests until ctx ends, and waits
 // until it has finished what it holds.
 func (s *Server) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{s.Journal.Run, s.Sessions.Run, s.Provider.Run, s.APIKeys.Run, s.Deliveries.Run, s.sweep, s.watchClock, s.watchFiles, s.rotateKeys}
+	jobs := []func(context.Context) error{s.Journal.Run, s.Sessions.Run, s.Provider.Run, s.APIKeys.Run, s.Deliveries.Run, s.sweep, s.watchClock, s.watchFiles, s.watchMetadata, s.rotateKeys}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()

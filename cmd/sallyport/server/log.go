@@ -38,6 +38,8 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 			return slog.String(a.Key, sanitize(v))
 		case error:
 			return slog.String(a.Key, sanitize(v.Error()))
+		case slog.Level: // else slog writes it through encoding/json
+			return slog.String(a.Key, v.String())
 		}
 	}
 	return a

@@ -75,6 +75,7 @@ type Server struct {
 	Password    *password.Method
 	TOTP        *totp.Method
 	Passkey     *passkey.Method // nil: there are no passkeys
+	trust       *passkey.Trust  // nil: no passkey counts as a key in hardware
 	Verifier    *exchange.Verifier
 	Accounts    *selfservice.Accounts
 	Users       *users.Registry
