@@ -21,7 +21,8 @@ type Params struct{ Query, Form url.Values }
 type Answer struct {
 	Location string
 	FormPost *FormPost
-	// Fields are the parameters of the response, for programs that do not follow redirects.
+	// Fields are the parameters of the response, for programs that do not follow redirects. They are
+	// not signed: no browser passes them on.
 	Fields [][2]string
 }
 
@@ -69,31 +70,32 @@ type Finished struct {
 	User       storage.UserID
 }
 
-// Response modes: OAuth 2.0 Multiple Response Type Encoding Practices section 2.1 and
-// OAuth 2.0 Form Post Response Mode.
-const (
-	modeQuery    = "query"
-	modeFragment = "fragment"
-	modeFormPost = "form_post"
-)
-
 // answer adds parameters to the redirect URI of the client, together with state and iss (RFC
-// 9207 section 2). The client of a polled request hears of it elsewhere.
-func (p *Provider) answer(r *request, fields ...[2]string) Answer {
+// 9207 section 2). A signed response is one parameter, which has them all. The client of a polled
+// request hears of it elsewhere.
+func (p *Provider) answer(r *request, fields ...[2]string) (Answer, error) {
 	if r.polled != "" {
-		return Answer{Location: p.url(DeviceAllowedPath)}
+		return Answer{Location: p.url(DeviceAllowedPath)}, nil
 	}
 	if r.state != "" {
 		fields = append(fields, [2]string{"state", r.state})
 	}
 	fields = append(fields, [2]string{"iss", p.options.Issuer})
+	sent := fields
+	if r.signed {
+		signed, err := p.codec.WriteResponse(r.client, fields)
+		if err != nil {
+			return Answer{}, err
+		}
+		sent = [][2]string{{"response", signed}}
+	}
 	switch r.mode {
 	case modeFormPost:
-		return Answer{Fields: fields, FormPost: &FormPost{Action: r.redirect, Fields: fields}}
+		return Answer{Fields: fields, FormPost: &FormPost{Action: r.redirect, Fields: sent}}, nil
 	case modeFragment:
-		return Answer{Fields: fields, Location: r.redirect + "#" + oauth.Encode(fields)}
+		return Answer{Fields: fields, Location: r.redirect + "#" + oauth.Encode(sent)}, nil
 	}
-	return Answer{Fields: fields, Location: oauth.AppendQuery(r.redirect, oauth.Encode(fields))}
+	return Answer{Fields: fields, Location: oauth.AppendQuery(r.redirect, oauth.Encode(sent))}, nil
 }
 
 // refused logs a PageError.
@@ -104,11 +106,21 @@ func refused(ctx context.Context, err error) {
 	}
 }
 
-// refuse logs an error and returns its response (RFC 6749 section 4.1.2.1).
-func (p *Provider) refuse(ctx context.Context, r *request, e *oauth.Error) Answer {
+// refuse logs an error and returns its response.
+func (p *Provider) refuse(ctx context.Context, r *request, e *oauth.Error) (Answer, error) {
+	r.refused(ctx, e)
+	return p.refusal(r, e)
+}
+
+// refused logs an error in a response.
+func (r *request) refused(ctx context.Context, e *oauth.Error) {
 	e.Refused(ctx, r.client.ID, func(name string) string { return strings.Join(r.params[name], " ") })
+}
+
+// refusal returns the response of an error (RFC 6749 section 4.1.2.1).
+func (p *Provider) refusal(r *request, e *oauth.Error) (Answer, error) {
 	if r.polled != "" {
-		return Answer{Location: p.url(DeviceDeniedPath)}
+		return Answer{Location: p.url(DeviceDeniedPath)}, nil
 	}
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {

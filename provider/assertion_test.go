@@ -100,7 +100,7 @@ func TestAssertionsAreAcceptedWhereSecretsAre(t *testing.T) {
 // Conformance (Client assertions): RFC 7523 3: `iss` and `sub` are the client; `aud` is this server, and nobody else; `exp`, `nbf` and `iat` are kept
 // Conformance (Client assertions): RFC 7523 3: it is signed with a registered key and an allowed algorithm: no `none`, no HMAC, no key in the header
 // Conformance (Client assertions): RFC 8725 3.11: a request object or a proof is no assertion
-// Conformance (Client assertions): FAPI 2.0 Security Profile 5.3.2.1: with `profile: fapi2` the issuer is the only audience
+// Conformance (Client assertions): FAPI 2.0 Security Profile 5.3.2.1: with `profile: fapi2` the issuer is the only audience, as text
 func TestHostileAssertions(t *testing.T) {
 	h := newFixture(t)
 	p, other := h.prover(), h.prover()
@@ -135,6 +135,7 @@ func TestHostileAssertions(t *testing.T) {
 		"an audience that begins alike": p.assert("rp", part{"aud", issuer + ".evil.example"}),
 		"another endpoint":              p.assert("rp", part{"aud", issuer + "/introspect"}),
 		"the endpoint, under fapi2":     p.assert("strict", part{"aud", issuer + "/token"}),
+		"a list, under fapi2":           p.assert("strict", part{"aud", []string{issuer}}),
 		"an algorithm not registered":   p.assert("limited"),
 		"no jti":                        p.assert("rp", part{"jti", nil}),
 		"a long jti":                    p.assert("rp", part{"jti", strings.Repeat("x", 257)}),

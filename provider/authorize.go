@@ -74,7 +74,10 @@ func (p *Provider) refuseBegin(ctx context.Context, r *request, err error) (Begu
 	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
 	}
-	a := p.refuse(ctx, r, e)
+	a, err := p.refuse(ctx, r, e)
+	if err != nil {
+		return Begun{}, err
+	}
 	return Begun{Answer: &a}, nil
 }
 
@@ -132,7 +135,10 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 		Kind: issued.Event(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
 		GrantID: issued.GrantID(), Detail: spared(map[string]string{"acr": a.ACR, "from": "session"}, verdict, device)})}}
 	within(&f, s.Session)
-	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}
+	done := Finished{User: a.UserID}
+	if done.Answer, err = p.answer(r, issued.Fields...); err != nil {
+		return Finished{}, err
+	}
 	p.useRemembered(&f, &done, verdict, device, v)
 	if err := p.store.FinishRequest(ctx, f); err != nil {
 		return Finished{}, err

@@ -21,9 +21,6 @@ func checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.E
 	if values.Get("registration") != "" {
 		return oauth.NewError("registration_not_supported", "registration is not supported").About("registration")
 	}
-	if m := values.Get("response_mode"); m != "" && m != modeQuery && m != modeFragment && m != modeFormPost {
-		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post").About("response_mode")
-	}
 	if !r.client.MayUse("authorization_code") {
 		return oauth.NewError("unauthorized_client", "the client is not registered for authorization_code")
 	}
@@ -109,8 +106,9 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	if !ok {
 		return nil
 	}
+	place, _ := splitMode(values.Get("response_mode"))
 	switch {
-	case values.Get("response_mode") == modeQuery:
+	case place == modeQuery:
 		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type").About("response_mode")
 	case !p.options.LegacyResponseTypes:
 		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)").About("response_type")

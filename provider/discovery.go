@@ -64,6 +64,8 @@ type metadata struct {
 	ClientDocuments        bool              `json:"client_id_metadata_document_supported,omitempty"`
 	ProtectedResources     []string          `json:"protected_resources"`
 	RequireSignedObject    bool              `json:"require_signed_request_object"`
+	AuthorizationAlgs      []string          `json:"authorization_signing_alg_values_supported"` // JARM section 4
+	IntrospectionAlgs      []string          `json:"introspection_signing_alg_values_supported"` // RFC 9701 section 7
 }
 
 // describe returns the discovery document. It includes request_uri_parameter_supported,
@@ -74,7 +76,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
 		Scopes:        claims.Scopes(),
-		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
+		ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: clients.GrantTypes,
 		ACR: p.acrValues(), Subjects: []string{"public", clients.Pairwise}, IDTokenAlgs: algs, UserinfoAlgs: algs,
 		IDTokenEncryptionAlgs: clientkeys.EncryptionAlgorithms(), IDTokenEncryptionEncs: clientkeys.ContentEncryptions(),
 		UserinfoEncryptionAlgs: clientkeys.EncryptionAlgorithms(), UserinfoEncryptionEncs: clientkeys.ContentEncryptions(),
@@ -88,6 +90,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), Device: p.url("/device_authorization"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
+		AuthorizationAlgs: algs, IntrospectionAlgs: algs,
 	}
 	m.ClientDocuments = p.options.Documents != nil
 	m.ProtectedResources = append([]string{p.url(oauth.UserinfoPath)}, p.options.Resources...)

@@ -91,7 +91,11 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		}
 	}
 	f.Events = p.finishEvents(v, a, issued, f, p.detail(st, a))
-	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session,
+	answer, err := p.answer(r, issued.Fields...)
+	if err != nil {
+		return f, Finished{}, err
+	}
+	done := Finished{Answer: answer, User: a.UserID, Session: f.Session,
 		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2), DevicesEnded: st.Account.User.DevicesEnded}
 	if isNew && st.InBrowser {
 		f.Messages = p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)
@@ -204,11 +208,15 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	if st.Request.Sealed != "" {
 		c.Open = &st.Request
 	}
-	err := p.change(ctx, c, []storage.Event{event})
+	a, err := p.refusal(st.request, e) // signed before the request is over
 	if err != nil {
 		return Answer{}, err
 	}
-	return p.refuse(ctx, st.request, e), nil
+	if err := p.change(ctx, c, []storage.Event{event}); err != nil {
+		return Answer{}, err
+	}
+	st.request.refused(ctx, e)
+	return a, nil
 }
 
 func (p *Provider) change(ctx context.Context, c storage.RequestChange, events []storage.Event) error {

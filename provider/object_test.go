@@ -185,7 +185,7 @@ func TestParametersOfAnObjectAreIntact(t *testing.T) {
 	}
 }
 
-// Conformance (Request objects): FAPI 2.0 Message Signing 5.3.1: with `profile: fapi2`: `exp` and `nbf` within an hour, no RS256
+// Conformance (Request objects): FAPI 2.0 Message Signing 5.3.1: with `profile: fapi2`: `exp` within an hour of `nbf`, and that not older, no RS256
 // Conformance (Pushed authorization requests): RFC 9126 3: a request object may be pushed
 func TestRequestObjectsOfFAPIClients(t *testing.T) {
 	h := newFixture(t)
@@ -209,6 +209,8 @@ func TestRequestObjectsOfFAPIClients(t *testing.T) {
 		{"no nbf", key.object(t, claims(), "nbf", nil), "invalid_request_object"},
 		{"exp 70 min ahead", key.object(t, claims(), "exp", now+70*60), "invalid_request_object"},
 		{"nbf 70 min ago", key.object(t, claims(), "nbf", now-70*60), "invalid_request_object"},
+		{"valid for an hour", key.object(t, claims(), "exp", now+60*60), ""},
+		{"valid for longer", key.object(t, claims(), "nbf", now-40*60, "exp", now+30*60), "invalid_request_object"},
 	} {
 		if r := h.post(h.p.Push, "fapi", formOf("request", tc.object)); r.get("error") != tc.want {
 			t.Errorf("%s: %d %s, want %q", tc.name, r.Status, r.Raw, tc.want)

@@ -37,6 +37,7 @@ type request struct {
 	params   url.Values // to be stored
 	redirect string
 	mode     string
+	signed   bool // the response is a JWT
 	types    clients.ResponseTypes
 	state    string
 	nonce    string
@@ -117,7 +118,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	r.keep(values)
 	r.setMode(values)
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		checkUnsupported, p.checkResponseType, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
+		checkUnsupported, checkMode, p.checkResponseType, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e
@@ -154,21 +155,6 @@ func (r *request) keep(values url.Values) {
 	r.scopes = oauth.Fields(values.Get("scope"))
 	r.nonce = values.Get("nonce")
 	r.acr = oauth.Fields(values.Get("acr_values"))
-}
-
-// setMode sets the response mode, for errors too: the requested one if it is supported, or else
-// the default of the response type. A response type with tokens has no response in the query.
-func (r *request) setMode(values url.Values) {
-	switch mode := values.Get("response_mode"); mode {
-	case modeFragment, modeFormPost:
-		r.mode = mode
-	default:
-		for _, t := range oauth.Fields(values.Get("response_type")) {
-			if t == "token" || t == "id_token" {
-				r.mode = modeFragment
-			}
-		}
-	}
 }
 
 // homeOf returns where "back to the application" leads: the client's own page, or else the

@@ -6,11 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/storage"
@@ -77,7 +75,7 @@ func (p *Provider) unseal(address storage.RequestID) (storage.AuthRequest, bool)
 	if length > len(browser) {
 		return r, false
 	}
-	params, err := parseParams(string(browser[length:]))
+	params, err := input.Form(string(browser[length:]))
 	if err != nil {
 		return r, false
 	}
@@ -87,29 +85,6 @@ func (p *Provider) unseal(address storage.RequestID) (storage.AuthRequest, bool)
 	r.UpdatedAt = r.RequestedAt
 	r.Hash = p.keyring.Hash("request", string(r.ID))
 	return r, true
-}
-
-// parseParams is url.ParseQuery for what url.Values.Encode wrote, with one list for all values.
-func parseParams(text string) (url.Values, error) {
-	n := strings.Count(text, "&") + 1
-	out, all := make(url.Values, n), make([]string, 0, n)
-	for pair := range strings.SplitSeq(text, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(name)
-		if err != nil {
-			return nil, err
-		}
-		if value, err = url.QueryUnescape(value); err != nil {
-			return nil, err
-		}
-		all = append(all, value)
-		if before, ok := out[name]; ok {
-			out[name] = append(before, value)
-		} else {
-			out[name] = slices.Clip(all[len(all)-1:])
-		}
-	}
-	return out, nil
 }
 
 func sealedTime(b []byte) time.Time {

@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"net/url"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -176,27 +174,6 @@ func TestWhichRequestsAreSealed(t *testing.T) {
 	} {
 		if _, plain := storage.Bytes(tc.id); plain == tc.want {
 			t.Errorf("%s: %s, want sealed %v", name, tc.id, tc.want)
-		}
-	}
-}
-
-func TestSealedParametersAreReadAsTheyWereWritten(t *testing.T) {
-	for _, want := range []url.Values{
-		{"client_id": {"rp"}}, {"scope": {"openid profile"}, "state": {"a&b=c+d%20ü"}, "nonce": {""}, "x&y=": {"&"}},
-		{"resource": {"https://a.example", "https://b.example", "https://c.example"}, "z": {"1"}},
-	} {
-		got, err := parseParams(want.Encode())
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("parameters = %q, %v, want %q", got, err, want)
-		}
-		got["resource"] = append(got["resource"], "more")
-		if z := got.Get("z"); z != want.Get("z") {
-			t.Errorf("another parameter became %q", z)
-		}
-	}
-	for _, broken := range []string{"a=%zz", "%zz=a"} {
-		if got, err := parseParams(broken); err == nil {
-			t.Errorf("parameters of %q = %q", broken, got)
 		}
 	}
 }

@@ -133,6 +133,10 @@ type Client struct {
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
+	// AuthorizationAlg signs its authorization responses, which then are always signed (JARM); "": those
+	// it asks for are signed like its ID tokens. IntrospectionAlg is that of introspection (RFC 9701).
+	AuthorizationAlg string `json:"authorization_signed_response_alg,omitempty"`
+	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
 	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens and logout tokens with its
 	// keys (RFC 7516); "": not encrypted, and A128CBC-HS256.
 	IDTokenEncryptionAlg string `json:"id_token_encrypted_response_alg,omitempty"`

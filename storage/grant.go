@@ -100,6 +100,7 @@ type Redemption struct {
 type Rotation struct {
 	ID         GrantID
 	Generation int64 // of the token sent; becomes Generation+1
+	Keep       bool  // it stays Generation, and the token may be sent again
 	RefreshKey string
 	// RefreshCertificate is as in Grant.
 	RefreshCertificate string
@@ -118,7 +119,7 @@ type Grants interface {
 	// GrantState returns what Alive asks of a grant, and the ID, status and roles of its user. One
 	// statement.
 	GrantState(ctx context.Context, id GrantID) (GrantAccount, error)
-	// RotateRefresh increments the generation of a valid grant. ErrConflict: it has another
+	// RotateRefresh increments the generation of a valid grant, unless Keep is set. ErrConflict: it has another
 	// generation, is revoked or its refresh token has expired.
 	RotateRefresh(ctx context.Context, r Rotation) error
 	// RevokeGrant ends a grant. Ending an ended or unknown grant is not an error.

@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+
+	"sallyport/input"
 )
 
 // limits refuses oversized and malformed requests (H-8, H-9). It parses and checks a form
@@ -33,7 +36,7 @@ func (s *server) limits(c *gin.Context) {
 		w = u.Unwrap() // net/http's writer closes the connection if the body is too long
 	}
 	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, most)
-	if f := checkForm(c.Request, kind, unclear); f != nil {
+	if f := checkForm(c.Request, query, kind, unclear); f != nil {
 		s.refuse(c, *f)
 		return
 	}
@@ -78,7 +81,7 @@ func checkHead(r *http.Request, most int64) (url.Values, *Fault) {
 	if queried(r) > maxParams {
 		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := input.Form(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
 		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
 	}
@@ -105,7 +108,7 @@ func tooLong(query string) *Fault {
 	return f
 }
 
-func checkForm(r *http.Request, kind string, unclear error) *Fault {
+func checkForm(r *http.Request, query url.Values, kind string, unclear error) *Fault {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		return nil
 	}
@@ -115,7 +118,7 @@ func checkForm(r *http.Request, kind string, unclear error) *Fault {
 	if kind != form {
 		return nil
 	}
-	err := r.ParseForm()
+	err := parseForm(r, query)
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
 		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
@@ -125,6 +128,28 @@ func checkForm(r *http.Request, kind string, unclear error) *Fault {
 	}
 	if count(r.PostForm)+queried(r) > maxParams {
 		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
+	}
+	return nil
+}
+
+// parseForm does what Request.ParseForm does, without parsing the query again.
+func parseForm(r *http.Request, query url.Values) error {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	form, err := input.Form(string(text))
+	if err != nil {
+		return err
+	}
+	r.PostForm, r.Form = form, make(url.Values, len(form)+len(query))
+	for _, part := range []url.Values{form, query} {
+		for name, values := range part {
+			if before, ok := r.Form[name]; ok {
+				values = append(before, values...)
+			}
+			r.Form[name] = slices.Clip(values)
+		}
 	}
 	return nil
 }

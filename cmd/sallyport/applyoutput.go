@@ -65,6 +65,9 @@ func writeDifferences(w io.Writer, ds []users.Difference, isNew bool) {
 		default:
 			fmt.Fprintf(w, "    %s: %s -> %s\n", cli.Printable(d.Key), cli.PrintableValue(d.From), cli.PrintableValue(d.To))
 		}
+		if d.Warning != "" {
+			fmt.Fprintf(w, "      WARNING: %s\n", cli.Printable(d.Warning))
+		}
 	}
 }
 

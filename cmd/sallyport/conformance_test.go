@@ -25,6 +25,8 @@ var parts = [][2]string{
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
 	{"Certificates of clients", "RFC 8705"},
 	{"DPoP", "RFC 9449"},
+	{"Signed responses", "JWT Secured Authorization Response Mode for OAuth 2.0, RFC 9701"},
+	{"FAPI 2.0", "FAPI 2.0 Security Profile, FAPI 2.0 Message Signing; rows name modules of the plans of the OpenID Foundation's suite"},
 	{"Subjects", "OpenID Connect Core section 8"},
 	{"Encryption", "RFC 7516, RFC 7518, OpenID Connect Core section 10.2"},
 	{"Userinfo", "OpenID Connect Core section 5.3"},

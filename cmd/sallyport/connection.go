@@ -79,8 +79,13 @@ func (d *connection) printDone(x admin.Done, subject string) error {
 
 // user finds a user by id or any name.
 func (d *connection) user(ctx context.Context, who string) (admin.User, error) {
+	return d.find(ctx, who, url.Values{"name": {who}})
+}
+
+// find returns the only user that a query finds.
+func (d *connection) find(ctx context.Context, who string, query url.Values) (admin.User, error) {
 	var found admin.Users
-	if err := d.Get(ctx, "/users", url.Values{"name": {who}}, &found); err != nil {
+	if err := d.Get(ctx, "/users", query, &found); err != nil {
 		return admin.User{}, withSubject(err, fmt.Sprintf("user %q", who))
 	}
 	if len(found.Users) == 0 {

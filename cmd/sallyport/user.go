@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,12 +70,17 @@ func userList(ctx context.Context, p *cli.Program, args []string) error {
 
 func userShow(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user show", "one user with factors and waits; no secret is shown", "USER [flags]")
+	client := f.String("client", "", "USER is a subject that this `client` sees, pairwise or not")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	v, err := d.user(ctx, f.Arg(0))
+	find := url.Values{"name": {f.Arg(0)}}
+	if *client != "" {
+		find = url.Values{"subject": {f.Arg(0)}, "client": {*client}}
+	}
+	v, err := d.find(ctx, f.Arg(0), find)
 	if err != nil {
 		return err
 	}

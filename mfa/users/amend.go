@@ -65,6 +65,8 @@ type Difference struct {
 	From   any    `json:"from"`
 	To     any    `json:"to"`
 	Secret bool   `json:"secret,omitempty"`
+	// Warning is what the change costs; "": nothing unexpected.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Amendment is the change that turns a user into what a draft describes, for Amend.

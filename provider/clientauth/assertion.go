@@ -33,13 +33,13 @@ const (
 
 // assertion are the claims of a client assertion (RFC 7523 section 3, OpenID Connect Core section 9).
 type assertion struct {
-	Issuer    string         `json:"iss"`
-	Subject   string         `json:"sub"`
-	Audience  token.Audience `json:"aud"`
-	ID        string         `json:"jti"`
-	Expires   *float64       `json:"exp"`
-	Issued    *float64       `json:"iat"`
-	NotBefore *float64       `json:"nbf"`
+	Issuer    string          `json:"iss"`
+	Subject   string          `json:"sub"`
+	Audience  json.RawMessage `json:"aud"` // text, or a list
+	ID        string          `json:"jti"`
+	Expires   *float64        `json:"exp"`
+	Issued    *float64        `json:"iat"`
+	NotBefore *float64        `json:"nbf"`
 }
 
 // readAssertion reads the credentials of a request with an assertion. The name of the client is not
@@ -115,18 +115,28 @@ func mayAssert(typ string) bool {
 // accepts reports whether the claims are of the client, for this server, and of this time. Every
 // audience must be this server's: another one could send the assertion here.
 func (a *Authenticator) accepts(c *clients.Client, s assertion, path string) bool {
-	ours := []string{a.options.Issuer}
-	if c.Profile != clients.FAPI2 {
-		for _, base := range a.options.MTLS.Bases(a.options.Issuer) {
-			ours = append(ours, base+"/token", base+path)
-		}
-	}
 	now := float64(a.now().Unix())
 	late := now + tolerance.Seconds()
-	return s.Issuer == string(c.ID) && s.Subject == string(c.ID) && len(s.Audience) > 0 && oauth.Covers(ours, s.Audience) &&
+	return s.Issuer == string(c.ID) && s.Subject == string(c.ID) && a.isAudience(c, s.Audience, path) &&
 		s.ID != "" && len(s.ID) <= maxID &&
 		s.Expires != nil && *s.Expires > now-tolerance.Seconds() && *s.Expires <= late+longestAssertion.Seconds() &&
 		(s.Issued == nil || *s.Issued <= late) && (s.NotBefore == nil || *s.NotBefore <= late)
+}
+
+// isAudience reports whether a claim aud is this server: its issuer or an endpoint, in a list or not.
+// For clients with profile fapi2 it is the issuer alone, as text (FAPI 2.0 Security Profile section
+// 5.3.2.1).
+func (a *Authenticator) isAudience(c *clients.Client, claim json.RawMessage, path string) bool {
+	if c.Profile == clients.FAPI2 {
+		var one string
+		return json.Unmarshal(claim, &one) == nil && one == a.options.Issuer
+	}
+	ours := []string{a.options.Issuer}
+	for _, base := range a.options.MTLS.Bases(a.options.Issuer) {
+		ours = append(ours, base+"/token", base+path)
+	}
+	var list token.Audience
+	return json.Unmarshal(claim, &list) == nil && len(list) > 0 && oauth.Covers(ours, list)
 }
 
 // useAssertion uses an assertion: of any number of requests with it, on any number of servers, one

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,6 @@ var GrantTypes = []string{"authorization_code", "refresh_token", "client_credent
 
 var (
 	_ fosite.Client                         = (*Client)(nil)
-	_ fosite.ResponseModeClient             = (*Client)(nil)
 	_ fosite.ClientWithCustomTokenLifespans = (*Client)(nil)
 )
 
@@ -115,6 +115,30 @@ func (c *Client) SigningAlg(fallback string) string {
 	return fallback
 }
 
+// AuthorizationSigningAlg returns the algorithm for signed authorization responses.
+func (c *Client) AuthorizationSigningAlg(fallback string) string {
+	return cmp.Or(c.AuthorizationAlg, c.SigningAlg(fallback))
+}
+
+// IntrospectionSigningAlg returns the algorithm for signed responses of introspection.
+func (c *Client) IntrospectionSigningAlg(fallback string) string {
+	return cmp.Or(c.IntrospectionAlg, c.SigningAlg(fallback))
+}
+
+// SenderConstrained reports whether all tokens of the client are bound to a key or a certificate.
+func (c *Client) SenderConstrained() bool { return c.DPoPBound || c.CertificateBound }
+
+// NeedsProof reports whether the client's token requests must have a DPoP proof. With profile fapi2
+// that is so whatever else an older record says (FAPI 2.0 Security Profile section 5.3.2.1).
+func (c *Client) NeedsProof() bool {
+	return c.DPoPBound || c.Profile == FAPI2 && !c.CertificateBound
+}
+
+// KeepsRefreshToken reports whether a refresh leaves the refresh token as it is, in place of rotating
+// it: without the client's credentials it is worth nothing, and a lost response costs the client
+// nothing (FAPI 2.0 Security Profile section 5.3.2.1).
+func (c *Client) KeepsRefreshToken() bool { return c.Profile == FAPI2 }
+
 // GracePeriod returns how long a rotated refresh token still gets its successor.
 func (c *Client) GracePeriod() time.Duration {
 	switch {
@@ -151,10 +175,6 @@ func (*Client) GetResponseTypes() fosite.Arguments { return nil }
 
 // GetAudience returns the client's resources.
 func (c *Client) GetAudience() fosite.Arguments { return c.Audience }
-
-func (c *Client) GetResponseModes() []fosite.ResponseModeType {
-	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
-}
 
 // GetEffectiveLifespan returns the client's lifetime, or else that of the server.
 func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenType, fallback time.Duration) time.Duration {

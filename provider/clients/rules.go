@@ -64,6 +64,8 @@ func Faults(c storage.Client) []Fault {
 	k.checkTokens()
 	k.checkSubjects()
 	k.checkEncryption()
+	k.checkResponses()
+	k.checkProfile()
 	return k.faults
 }
 
@@ -110,7 +112,6 @@ func (k *checker) checkAuthentication() {
 	}
 	k.fault(!signs && k.AuthSigningAlg != "", "token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
 	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, clientkeys.Algorithms()...)...)
-	k.fault(k.Profile == "fapi2" && k.AuthSigningAlg == "RS256", "token_endpoint_auth_signing_alg", "RS256 is excluded by profile fapi2")
 	k.fault(!keyed && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
 	for _, h := range k.SecretHashes {
 		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
@@ -131,7 +132,6 @@ func (k *checker) checkKeys() {
 		k.fault(!fetched(address), fmt.Sprintf("request_uris[%d]", i), "must be an https address of at most 2048 characters, without user")
 	}
 	k.oneOf("request_object_signing_alg", k.RequestObjectAlg, append([]string{""}, clientkeys.Algorithms()...)...)
-	k.fault(k.Profile == FAPI2 && k.RequestObjectAlg == "RS256", "request_object_signing_alg", "must not be RS256 with profile fapi2")
 	k.fault(k.RequireSignedRequestObject && !clientkeys.Has(&k.Client.Client), "require_signed_request_object", "needs jwks or jwks_uri")
 	k.fault(k.JWKSURI != "" && !fetched(k.JWKSURI), "jwks_uri", "must be an https address of at most 2048 characters, without user and fragment")
 }
@@ -264,7 +264,6 @@ func (k *checker) checkPolicy() {
 	for i, s := range k.RequiredScopes {
 		k.fault(!slices.Contains(k.Client.Client.Scopes, s), fmt.Sprintf("required_scopes[%d]", i), "must be one of scopes")
 	}
-	k.oneOf("profile", k.Profile, "", FAPI2)
 	for i, m := range k.AllowedMethods {
 		k.fault(m == "", fmt.Sprintf("allowed_methods[%d]", i), "must name a method")
 	}

@@ -58,6 +58,65 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	}
 }
 
+// Conformance (FAPI 2.0): Security Profile 5.3.2, 5.4.1: what `profile: fapi2` excludes is no setting
+func TestTheProfileOfFAPIExcludes(t *testing.T) {
+	for _, auth := range []struct {
+		method string
+		bind   func(*storage.Client)
+	}{
+		{"private_key_jwt", func(c *storage.Client) { c.DPoPBound = true }},
+		{"self_signed_tls_client_auth", func(c *storage.Client) { c.CertificateBound = true }},
+		{"private_key_jwt", func(c *storage.Client) { c.CertificateBound = true }},
+	} {
+		valid := storage.Client{ID: "rp", Profile: FAPI2, AuthMethod: auth.method, JWKSURI: "https://rp.example/jwks", GrantTypes: []string{"authorization_code", "refresh_token"},
+			RedirectURIs: []string{"https://rp.example/cb"}, MFA: "OFF", Consent: "skip", IDTokenAlg: "ES256", AuthorizationAlg: "PS256", IntrospectionAlg: "EdDSA"}
+		auth.bind(&valid)
+		if faults := Faults(valid); faults != nil {
+			t.Errorf("faults of a valid client: %v", faults)
+		}
+		grace, hash := storage.Seconds(5), make([]byte, 32)
+		for _, tc := range []struct {
+			field  string
+			change func(*storage.Client)
+		}{
+			{"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod, c.SecretHashes = "client_secret_basic", [][]byte{hash} }},
+			{"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod, c.Public = "none", true }},
+			{"profile", func(c *storage.Client) { c.DPoPBound, c.CertificateBound = false, false }},
+			{"legacy_response_types", func(c *storage.Client) { c.LegacyResponseTypes = []string{"code id_token"} }},
+			{"id_token_signed_response_alg", func(c *storage.Client) { c.IDTokenAlg = "" }},
+			{"id_token_signed_response_alg", func(c *storage.Client) { c.IDTokenAlg = "RS256" }},
+			{"request_object_signing_alg", func(c *storage.Client) { c.RequestObjectAlg = "RS256" }},
+			{"authorization_signed_response_alg", func(c *storage.Client) { c.AuthorizationAlg = "RS256" }},
+			{"introspection_signed_response_alg", func(c *storage.Client) { c.IntrospectionAlg = "RS256" }},
+			{"redirect_uris[0]", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }},
+			{"pkce_optional", func(c *storage.Client) { c.PKCEOptional = true }},
+			{"refresh_grace", func(c *storage.Client) { c.RefreshGrace = &grace }},
+			{"", func(c *storage.Client) {
+				c.Native, c.RedirectURIs = true, []string{"http://127.0.0.1/cb", "http://[::1]/cb"}
+			}},
+		} {
+			c := valid
+			tc.change(&c)
+			faults := Faults(c)
+			if tc.field == "" && faults != nil || tc.field != "" && (len(faults) != 1 || faults[0].Field != tc.field) {
+				t.Errorf("%s: faults in %v, want one in %q", auth.method, faults, tc.field)
+			}
+		}
+	}
+	c := storage.Client{Profile: FAPI2, AuthMethod: "private_key_jwt", AuthSigningAlg: "RS256"}
+	k := &checker{Client: New(c)}
+	if k.checkProfile(); !slices.ContainsFunc(k.faults, func(f Fault) bool { return f.Field == "token_endpoint_auth_signing_alg" }) {
+		t.Errorf("RS256 for assertions: %v", k.faults)
+	}
+}
+
+func TestAlgorithmsOfSignedResponses(t *testing.T) {
+	k := &checker{Client: New(storage.Client{AuthorizationAlg: "HS256", IntrospectionAlg: "none"})}
+	if k.checkResponses(); len(k.faults) != 2 {
+		t.Errorf("faults of algorithms that the server never uses: %v", k.faults)
+	}
+}
+
 // OpenID Connect Back-Channel Logout 1.0 section 2.2, Front-Channel Logout 1.0 section 2.
 //
 // Conformance (Logout): Back-Channel Logout 2.2, Front-Channel Logout 2: the address has no fragment; the other one the origin of a redirect URI

@@ -31,7 +31,18 @@ func ClientDifferences(have, want storage.Client) []users.Difference {
 			out = append(out, users.Difference{Key: key, From: from, To: to})
 		}
 	}
+	if from, to := sectorOf(have), sectorOf(want); have.ID != "" && from != to {
+		out = append(out, users.Difference{Key: "subjects", From: from, To: to, Warning: "every user of this client gets another subject (sub)"})
+	}
 	return out
+}
+
+// sectorOf returns which subjects a client sees.
+func sectorOf(c storage.Client) string {
+	if c.SubjectType != clients.Pairwise {
+		return "public"
+	}
+	return "pairwise for " + clients.SectorOf(c)
 }
 
 // settingOf returns a value as written in the desired state; nil: left out.
@@ -84,7 +95,7 @@ func newClient(c *Client) storage.Client {
 		IDTokenEncryptionAlg: c.IDTokenEncryptionAlg, IDTokenEncryptionEnc: c.IDTokenEncryptionEnc, UserinfoAlg: c.UserinfoAlg,
 		UserinfoEncryptionAlg: c.UserinfoEncryptionAlg, UserinfoEncryptionEnc: c.UserinfoEncryptionEnc,
 		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
-		IDTokenAlg: c.IDTokenAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
+		IDTokenAlg: c.IDTokenAlg, AuthorizationAlg: c.AuthorizationAlg, IntrospectionAlg: c.IntrospectionAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
 	}

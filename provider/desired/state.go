@@ -119,7 +119,8 @@ type Client struct {
 	// Its tokens are bound to the certificate that every token request must come with
 	// ([certificate-bound tokens](guides/client-authentication.md#certificate-bound-tokens)).
 	CertificateBound bool `yaml:"tls_client_certificate_bound_access_tokens"`
-	// Empty, or `fapi2`: requests must be pushed, with PKCE, and request objects have `exp` and `nbf`.
+	// Empty, or `fapi2`: the client follows [FAPI 2.0](guides/fapi.md). It authenticates with a key or
+	// certificate, its tokens are bound to one, and its requests are pushed, with PKCE.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),
 	// `PHR`: a passkey that verifies its user, or one beside the password; or `PHRH`: [a passkey in
@@ -213,6 +214,13 @@ type Client struct {
 	SoftwareVersion string `yaml:"software_version"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
 	IDTokenAlg string `yaml:"id_token_signed_response_alg"`
+	// Algorithm that signs its authorization responses ([JARM](guides/fapi.md#signed-responses)), which then are
+	// always signed: `RS256`, `PS256`, `ES256` or `EdDSA`; default: those it asks for by `response_mode`
+	// are signed like its ID tokens.
+	AuthorizationAlg string `yaml:"authorization_signed_response_alg"`
+	// Algorithm of [signed responses of introspection](guides/fapi.md#signed-introspection), which it asks for by a
+	// header: `RS256`, `PS256`, `ES256` or `EdDSA`; default: that of its ID tokens.
+	IntrospectionAlg string `yaml:"introspection_signed_response_alg"`
 	// `requested` (the default): the ID token has the claims that `claims` requests by name, and
 	// userinfo those of the scopes. `scopes`: the ID token has those of the scopes too, for clients
 	// that do not call userinfo.

@@ -94,7 +94,7 @@ func (i *Issuer) authenticate(ctx context.Context, r *http.Request, form url.Val
 	if err != nil {
 		return nil, err
 	}
-	if c.DPoPBound && tx.proof == nil {
+	if c.NeedsProof() && tx.proof == nil {
 		return nil, oauth.NewError("invalid_dpop_proof", "the client must send a DPoP proof").Because(oauth.NoProof).About(dpop.Header)
 	}
 	if c.CertificateBound {

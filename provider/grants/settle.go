@@ -73,7 +73,8 @@ func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client)
 	return i.revokeFamily(ctx, tx)
 }
 
-// rotate moves the grant to its next generation. The second of two concurrent requests is
+// rotate uses a refresh token, and moves the grant to its next generation unless the client keeps the
+// token. Of a token that rotates, the second of two concurrent requests is
 // treated like a later one: it gets the same successor within the grace period, otherwise the
 // family is revoked.
 func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client) *oauth.Error {
@@ -82,7 +83,7 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
 		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
 	key, certificate := tx.refreshBinding(c, grant)
-	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, RefreshKey: key, RefreshCertificate: certificate, Now: tx.now,
+	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, Keep: c.KeepsRefreshToken(), RefreshKey: key, RefreshCertificate: certificate, Now: tx.now,
 		Until: earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt), Events: []storage.Event{e}})
 	if err == nil {
 		return nil

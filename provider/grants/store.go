@@ -218,6 +218,9 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 		return nil, fosite.ErrNotFound
 	}
 	sess := &session{authorization: grant.Authorization, account: stored.Account, grant: id, successor: generation + 1}
+	if c.KeepsRefreshToken() {
+		sess.successor = generation
+	}
 	// OpenID Connect Core section 12.2: the nonce is not repeated.
 	sess.authorization.Nonce = ""
 	r := requester(c, sess)
@@ -290,7 +293,8 @@ func inGrace(grant storage.Grant, generation int64, c *clients.Client, now time.
 // DeleteRefreshTokenSession does nothing: the generation counts.
 func (*store) DeleteRefreshTokenSession(context.Context, string) error { return nil }
 
-// RotateRefreshToken records the rotation to the next generation, unless it happened before.
+// RotateRefreshToken records the use of the newest refresh token. An older one within its grace period
+// changes nothing.
 func (*store) RotateRefreshToken(ctx context.Context, _, _ string) error {
 	tx, err := current(ctx)
 	if err != nil {

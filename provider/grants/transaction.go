@@ -27,7 +27,7 @@ type transaction struct {
 
 	redeem    bool // redeem the code
 	refresh   bool // with a refresh token
-	rotate    bool // move the grant to its next generation
+	rotate    bool // use the newest refresh token
 	committed bool
 	revoke    storage.GrantID // reuse was detected: revoke this grant
 }

@@ -39,7 +39,7 @@ type response struct {
 	MayAct       *token.Actor        `json:"may_act,omitempty"`
 }
 
-// Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
+// Introspect is the introspection endpoint (RFC 7662, RFC 9701). A token is active only for its own
 // client and for the clients in its audience. All of them see the user as the token's client does: a
 // resource server that reads a JWT itself sees no other.
 func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mfa.Caller) {
@@ -53,7 +53,7 @@ func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mf
 		e.respond.Error(w, r, fault)
 		return
 	}
-	oauth.WriteJSON(w, http.StatusOK, out)
+	e.write(w, r, c, out)
 }
 
 func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented string) (response, *oauth.Error) {

@@ -162,8 +162,8 @@ func (r Rules) checkTimes(claims map[string]json.RawMessage) error {
 		return invalid("it has expired")
 	case hasNbf && nbf.After(r.Now.Add(leeway)):
 		return invalid("it is not valid yet")
-	case r.Bounded && exp.After(r.Now.Add(longest+leeway)):
-		return invalid("exp is more than an hour from now")
+	case r.Bounded && exp.After(nbf.Add(longest)):
+		return invalid("exp is more than an hour after nbf")
 	case r.Bounded && nbf.Before(r.Now.Add(-longest-leeway)):
 		return invalid("nbf is more than an hour ago")
 	}

@@ -24,6 +24,9 @@ const (
 	TypeAccessToken = "at+jwt"
 	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
 	TypeUserinfo    = "JWT"        // no other is registered, and libraries refuse others
+	// TypeResponse is that of authorization responses: JARM names none.
+	TypeResponse      = "JWT"
+	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
 )
 
 // algorithms are the signature algorithms, in the order of preference.
@@ -86,7 +89,7 @@ func (k *Keys) Load(signings []seal.Signing) error {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
 		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), headers: map[string]string{}}
-		for _, typ := range []string{TypeIDToken, TypeAccessToken, TypeLogoutToken, TypeUserinfo} {
+		for _, typ := range []string{TypeIDToken, TypeAccessToken, TypeLogoutToken, TypeIntrospection} {
 			if key.headers[typ], err = key.header(typ); err != nil {
 				return fmt.Errorf("signing key %s: %w", s.ID, err)
 			}

@@ -99,11 +99,16 @@ func (e *Engine) GrantState(ctx context.Context, id storage.GrantID) (storage.Gr
 
 // RotateRefresh implements storage.Grants.
 func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
+	step := 1
+	if r.Keep {
+		step = 0
+	}
 	return e.burst(ctx, "rotate refresh token", func(q querier) error {
-		err := q.spend(`UPDATE grants SET generation = generation + 1, refresh_jkt = ?, refresh_x5t = ?, rotated_at = ?, refresh_until = ?
+		err := q.spend(`UPDATE grants SET generation = generation + ?, refresh_jkt = ?, refresh_x5t = ?,
+			rotated_at = CASE WHEN ? = 0 THEN rotated_at ELSE ? END, refresh_until = ?
 			WHERE id = ? AND generation = ? AND revoked_at = 0 AND refreshable
 			AND (refresh_until = 0 OR refresh_until > ?) AND (expires_at = 0 OR expires_at > ?)`,
-			clean(r.RefreshKey), clean(r.RefreshCertificate), micro(r.Now), micro(r.Until), ref(r.ID), r.Generation, micro(r.Now), micro(r.Now))
+			step, clean(r.RefreshKey), clean(r.RefreshCertificate), step, micro(r.Now), micro(r.Until), ref(r.ID), r.Generation, micro(r.Now), micro(r.Now))
 		if err != nil {
 			return err
 		}

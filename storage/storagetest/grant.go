@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"encoding/json"
+	"sync"
 	"time"
 
 	"sallyport/storage"
@@ -73,6 +74,7 @@ func grants(w *fixture) {
 		}
 	})
 	w.test("one of concurrent rotations of a refresh token succeeds", rotation)
+	w.test("a refresh token that stays is used by all callers at once", keptRotation)
 	w.test("an ended grant or one without a refresh token does not rotate", noRotation)
 	w.test("a grant is ended once, and ending it again is not an error", revocation)
 	w.test("valid grants of a user are listed, newest first", func(w *fixture) {
@@ -155,6 +157,34 @@ func rotation(w *fixture) {
 	w.is(rotate(2, later), storage.ErrConflict)
 	w.is(rotate(1, until), storage.ErrConflict)
 	w.ok(rotate(1, later))
+}
+
+// keptRotation uses a refresh token that stays as it is: all callers at once may.
+func keptRotation(w *fixture) {
+	id := w.granted(w.addUser(), "", true)
+	use := func(generation int64, keep bool, at time.Time) error {
+		return w.s.RotateRefresh(w.ctx, storage.Rotation{ID: id, Generation: generation, Keep: keep, Until: at.Add(time.Hour), Now: at})
+	}
+	w.ok(use(0, false, w.now))
+	later := w.now.Add(time.Minute)
+	errs := make([]error, racers)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = use(1, true, later) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		w.ok(err)
+	}
+	got, err := w.readGrant(id)
+	w.ok(err)
+	same(w, got.Grant.Generation, 1)
+	same(w, got.Grant.RotatedAt, w.now)
+	same(w, got.Grant.RefreshUntil, later.Add(time.Hour))
+	w.is(use(0, true, later), storage.ErrConflict)
+	w.is(use(1, true, later.Add(time.Hour)), storage.ErrConflict)
+	w.ok(w.s.RevokeGrant(w.ctx, id, "test", later, nil))
+	w.is(use(1, true, later), storage.ErrConflict)
 }
 
 func noRotation(w *fixture) {

@@ -78,7 +78,7 @@ type route struct {
 
 func (s *Surface) routes() []route {
 	return []route{
-		{"GET", "/users", []string{"search", "after", "limit", "name"}, s.listUsers},
+		{"GET", "/users", []string{"search", "after", "limit", "name", "subject", "client"}, s.listUsers},
 		{"POST", "/users", nil, s.createUser},
 		{"GET", "/users/:user", nil, s.showUser},
 		{"PATCH", "/users/:user", nil, s.amendUser},

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -24,6 +25,10 @@ const maxSearch = 320
 func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	if name, sent := c.GetQuery("name"); sent {
 		s.findUser(c, name)
+		return
+	}
+	if subject, sent := c.GetQuery("subject"); sent {
+		s.findSubject(c, subject, storage.ClientID(c.Query("client")))
 		return
 	}
 	after := storage.UserID(c.Query("after"))
@@ -75,6 +80,25 @@ func (s *Surface) findUser(c *gin.Context, name string) {
 		return
 	}
 	c.JSON(http.StatusOK, Users{Users: []User{newUser(a)}})
+}
+
+// findSubject lists the user whom a client knows under a subject, or no user.
+func (s *Surface) findSubject(c *gin.Context, subject string, client storage.ClientID) {
+	if client == "" {
+		badParameter(c, "client", "must name the client that sees the subject")
+		return
+	}
+	x, err := s.Clients.Client(c.Request.Context(), client)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	user := clients.New(x).UserOf(s.Keyring, subject)
+	if _, ok := storage.Bytes(user); !ok {
+		c.JSON(http.StatusOK, Users{Users: []User{}})
+		return
+	}
+	s.findUser(c, string(user))
 }
 
 // account reads the user in the address.

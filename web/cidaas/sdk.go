@@ -3,7 +3,6 @@ package cidaas
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -108,26 +107,12 @@ func (s *Surface) incomplete(c *gin.Context, call signin.Call, r refusal) {
 	}{false, http.StatusExpectationFailed, b})
 }
 
-// codeOf finds the code in a result of any response mode.
+// codeOf finds the code in a result.
 func codeOf(a provider.Answer) string {
-	if a.FormPost != nil {
-		for _, field := range a.FormPost.Fields {
-			if field[0] == "code" {
-				return field[1]
-			}
+	for _, field := range a.Fields {
+		if field[0] == "code" {
+			return field[1]
 		}
-		return ""
 	}
-	u, err := url.Parse(a.Location)
-	if err != nil {
-		return ""
-	}
-	if code := u.Query().Get("code"); code != "" {
-		return code
-	}
-	fragment, err := url.ParseQuery(u.Fragment)
-	if err != nil {
-		return ""
-	}
-	return fragment.Get("code")
+	return ""
 }
