@@ -22,6 +22,9 @@ type Config struct {
 	// The policy [SMART](guides/remembered-devices.md#countries) then also says whether the country
 	// is new. The server holds it in memory, and reads it again when it changes or on SIGHUP.
 	CountryFile string `yaml:"country_file" env:"COUNTRY_FILE"`
+	// File of the types of [authorization details](guides/authorization-details.md) that clients may use,
+	// and of the texts that users see. It is read at the start. Empty: there are none.
+	DetailsFile string `yaml:"authorization_details_file" env:"AUTHORIZATION_DETAILS_FILE"`
 	// Who may [sign up](guides/sign-up.md): `off`, `open`, or `invited`, whom an administrator or a
 	// backend has created. A client may say otherwise, unless this is `off`. Needs mail.
 	SignUp string `yaml:"signup" env:"SIGNUP"`

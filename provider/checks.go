@@ -100,6 +100,23 @@ func (p *Provider) checkResource(_ context.Context, r *request, values url.Value
 	return nil
 }
 
+// checkDetails checks authorization details (RFC 9396 section 5). What is stored is what was read: no
+// other reader can see something else in it.
+func (p *Provider) checkDetails(_ context.Context, r *request, values url.Values) *oauth.Error {
+	list, err := p.options.Details.Parse(values.Get("authorization_details"), r.client.DetailsTypes)
+	if err != nil {
+		return oauth.NewError("invalid_authorization_details", err.Error()).About("authorization_details")
+	}
+	written, err := list.JSON()
+	if err != nil {
+		return oauth.ErrorOf(err)
+	}
+	if r.details = list; list != nil {
+		r.params.Set("authorization_details", string(written))
+	}
+	return nil
+}
+
 // checkResponseType checks legacy response types. fosite checks the others.
 func (p *Provider) checkResponseType(_ context.Context, r *request, values url.Values) *oauth.Error {
 	types, ok := clients.ParseResponseTypes(values.Get("response_type"))

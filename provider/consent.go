@@ -11,6 +11,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
+	"sallyport/provider/details"
 	"sallyport/provider/origin"
 	"sallyport/storage"
 )
@@ -43,7 +44,8 @@ func (p *Provider) decided(ctx context.Context, r *request, user storage.UserID,
 func (p *Provider) remembered(ctx context.Context, r *request, user storage.UserID, confirm bool) (decision, error) {
 	// Consent is needed even without scopes: every token contains the user.
 	d := decision{scopes: consentScopes(r)}
-	again := confirm || r.consent
+	// What details allow, such as a payment, is allowed once.
+	again := confirm || r.consent || len(r.details) > 0 && r.client.Consent != "skip"
 	if r.client.Consent == "skip" && (!again || !confirm && len(d.scopes) == 0) {
 		return decision{}, nil
 	}
@@ -88,6 +90,14 @@ type Asked struct {
 	Scope    string
 	Required bool // the user can not leave it out
 	LeftOut  bool // the user left it out the last time
+}
+
+// Details returns the authorization details of the request as a consent step shows them.
+func (st Step) Details(lang string) []details.Shown {
+	if st.request == nil {
+		return nil
+	}
+	return st.types.Show(st.request.details, lang)
 }
 
 // Asked returns the scopes of a consent step.

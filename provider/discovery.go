@@ -63,6 +63,7 @@ type metadata struct {
 	RequestObjectAlgs      []string          `json:"request_object_signing_alg_values_supported"`
 	ClientDocuments        bool              `json:"client_id_metadata_document_supported,omitempty"`
 	ProtectedResources     []string          `json:"protected_resources"`
+	DetailsTypes           []string          `json:"authorization_details_types_supported,omitempty"`
 	RequireSignedObject    bool              `json:"require_signed_request_object"`
 	AuthorizationAlgs      []string          `json:"authorization_signing_alg_values_supported"` // JARM section 4
 	IntrospectionAlgs      []string          `json:"introspection_signing_alg_values_supported"` // RFC 9701 section 7
@@ -87,6 +88,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:           dpop.Algorithms(),
 		FrontchannelLogout: true, FrontchannelSession: true, BackchannelLogout: true, BackchannelSession: true,
+		DetailsTypes:    p.options.Details.Names(),
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), Device: p.url("/device_authorization"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),

@@ -151,6 +151,9 @@ func (p *Provider) authorization(r *request, user storage.UserID, sid storage.Se
 	if asked != "" {
 		a.Claims = json.RawMessage(asked)
 	}
+	if wanted := r.params.Get("authorization_details"); wanted != "" {
+		a.Details = json.RawMessage(wanted)
+	}
 	return a
 }
 

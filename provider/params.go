@@ -9,6 +9,7 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/details"
 	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
 	"sallyport/provider/origin"
@@ -29,7 +30,7 @@ const hintSubject = "hint_sub"
 // send the internal ones. view_type is for login pages from cidaas.
 var storedParams = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
 	"display", "prompt", "max_age", "ui_locales", "login_hint", "acr_values", "claims", "code_challenge",
-	"code_challenge_method", "dpop_jkt", "resource", "view_type"}
+	"code_challenge_method", "dpop_jkt", "resource", "authorization_details", "view_type"}
 
 // request is a parsed authorization request.
 type request struct {
@@ -43,6 +44,7 @@ type request struct {
 	nonce    string
 	scopes   []string
 	resource []string
+	details  details.List
 	login    bool // prompt=login or select_account: a new login is required
 	create   bool // prompt=create: the user wants a new account (Initiating User Registration 1.0)
 	none     bool
@@ -118,7 +120,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	r.keep(values)
 	r.setMode(values)
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		checkUnsupported, checkMode, p.checkResponseType, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
+		checkUnsupported, checkMode, p.checkResponseType, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource, p.checkDetails,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e

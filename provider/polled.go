@@ -30,7 +30,7 @@ const pollInterval = 5 * time.Second
 const deliveryTime = time.Minute
 
 // polledParams are the parameters of a request that its client polls for.
-var polledParams = []string{"scope", "resource", "acr_values", "max_age", "nonce", "claims", "ui_locales"}
+var polledParams = []string{"scope", "resource", "acr_values", "max_age", "nonce", "claims", "authorization_details", "ui_locales"}
 
 // readPolled reads and checks the parameters of a request that its client polls for, as they were sent
 // or stored. It has no redirect URI, and its response no parameters that could be stolen on the way.
@@ -49,7 +49,7 @@ func (p *Provider) readPolled(ctx context.Context, c *clients.Client, values url
 		}
 	}
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		checkSizes, checkScopes, p.checkPrompt, p.checkClaims, p.checkHint, p.checkResource,
+		checkSizes, checkScopes, p.checkPrompt, p.checkClaims, p.checkHint, p.checkResource, p.checkDetails,
 	} {
 		if e := check(ctx, r, kept); e != nil {
 			return r, e

@@ -23,6 +23,7 @@ import (
 	"sallyport/provider/clientdocument"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/details"
 	"sallyport/provider/dpop"
 	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
@@ -72,6 +73,8 @@ type Options struct {
 	SignUp func(storage.Client) bool
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// Details are the types of authorization details (RFC 9396); nil: none.
+	Details *details.Types
 	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
 	RequirePushed bool
 	// Documents lets clients that nobody registered describe themselves; nil: they cannot.
@@ -150,7 +153,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, MTLS: o.MTLS, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.proofs = dpop.New(store, keyring, now, dpop.Options{Bases: o.MTLS.Bases(o.Issuer), RequireNonce: o.RequireDPoPNonce})
 	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.Introspection, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, Details: o.Details, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/details"
 	"sallyport/storage"
 )
 
@@ -101,6 +102,7 @@ type Step struct {
 
 	request *request
 	ask     Ask
+	types   *details.Types            // of the server
 	allowed []string                  // scopes to grant; nil: all
 	device  *storage.RememberedDevice // the browser is remembered as; nil: not read, or none
 }

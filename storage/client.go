@@ -57,6 +57,8 @@ type Client struct {
 	ResponseTypes  []string `json:"response_types,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
 	Audience       []string `json:"audience,omitempty"` // resources it may request (RFC 8707)
+	// DetailsTypes are the types of authorization details that it may use (RFC 9396 section 10).
+	DetailsTypes []string `json:"authorization_details_types,omitempty"`
 	// The policy of its token exchanges (RFC 8693): which types of subject tokens it may present, of
 	// which clients, for which resources besides itself; and for which audiences and with which scopes
 	// it gets tokens. Without ExchangeImpersonation those name it as the actor.

@@ -20,6 +20,8 @@ type Authorization struct {
 	AuthTime    time.Time       `json:"auth_time"`
 	RequestedAt time.Time       `json:"requested_at"`
 	Claims      json.RawMessage `json:"claims,omitempty"` // the claims parameter (OpenID Connect Core section 5.5)
+	// Details are the authorization details (RFC 9396), a list of objects.
+	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// CodeKey is the thumbprint (RFC 7638) of the key that its code is bound to, the parameter
 	// dpop_jkt (RFC 9449 section 10). "": none.
 	CodeKey string `json:"dpop_jkt,omitempty"`

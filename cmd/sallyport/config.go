@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa/country"
 	"sallyport/mfa/password"
 	"sallyport/provider/desired"
+	"sallyport/provider/details"
 	"sallyport/provider/mtls"
 	"sallyport/storage/seal"
 )
@@ -124,6 +125,11 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 	if file := c.CountryFile; file != "" {
 		if _, err := country.Open(file); err != nil {
 			fault("country_file", err.Error())
+		}
+	}
+	if file := c.DetailsFile; file != "" {
+		if _, err := details.Open(file); err != nil {
+			fault("authorization_details_file", err.Error())
 		}
 	}
 	if dir := c.TemplateDir; dir != "" {

@@ -32,6 +32,7 @@ var parts = [][2]string{
 	{"Userinfo", "OpenID Connect Core section 5.3"},
 	{"Device authorization", "RFC 8628"},
 	{"Token exchange", "RFC 8693"},
+	{"Rich authorization requests", "RFC 9396"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 	{"Clients by document", "draft-ietf-oauth-client-id-metadata-document, RFC 8707"},
 	{"Protected resources", "RFC 9728"},

@@ -105,17 +105,22 @@ func (o *trialSource) files(t *testing.T) map[string]effect {
 		t.Fatal(err)
 	}
 	countries := filepath.Join(dir, "countries.csv")
+	types := filepath.Join(dir, "types.yaml")
+	if err := os.WriteFile(types, []byte("types: [{type: payment}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(countries, []byte("192.0.2.0/24,Germany\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	empty := "sqlite:" + filepath.Join(dir, "empty.db")
 	return map[string]effect{
-		"database.dsn":             {value: empty, want: "sallyport migrate", show: (*trial).fault},
-		"database.dsn_file":        {value: secretFile(t, empty), also: set{"DATABASE_DSN": ""}, want: "sallyport migrate", show: (*trial).fault},
-		"database.tls":             {value: "encrypted", with: set{"DATABASE_DSN": "postgres://db.example/x?sslmode=require"}, want: "no faults", show: (*trial).check},
-		"database.max_connections": {value: "7", want: "database_connections_limit 7", show: scrape},
-		"key_file":                 {value: filepath.Join(dir, "keys"), want: "key-encryption key", show: (*trial).fault},
-		"country_file":             {value: countries, want: "country_file: line 1", show: (*trial).fault},
+		"database.dsn":               {value: empty, want: "sallyport migrate", show: (*trial).fault},
+		"database.dsn_file":          {value: secretFile(t, empty), also: set{"DATABASE_DSN": ""}, want: "sallyport migrate", show: (*trial).fault},
+		"database.tls":               {value: "encrypted", with: set{"DATABASE_DSN": "postgres://db.example/x?sslmode=require"}, want: "no faults", show: (*trial).check},
+		"database.max_connections":   {value: "7", want: "database_connections_limit 7", show: scrape},
+		"key_file":                   {value: filepath.Join(dir, "keys"), want: "key-encryption key", show: (*trial).fault},
+		"country_file":               {value: countries, want: "country_file: line 1", show: (*trial).fault},
+		"authorization_details_file": {value: types, want: "authorization_details_file: " + types + ":1: types[0].title: needs a text in en", show: (*trial).fault},
 		"support_url": {value: "mailto:help@example.com", want: `href="mailto:help@example.com"`, show: func(s *trial) string {
 			return s.open().send("GET", "/authorize", "", "", "Accept", "text/html").Body.String()
 		}},

@@ -43,5 +43,7 @@ func OperatorsAlone() map[string]string {
 		"refresh_grace":          lifetime,
 		"logout_ends_offline":    lifetime,
 		"legacy_response_types":  "tokens in URLs are for clients that an operator has looked at",
+
+		"authorization_details_types": "what a stranger may ask users to allow is the operator's decision",
 	}
 }

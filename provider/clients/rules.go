@@ -155,6 +155,9 @@ func (k *checker) checkGrants() {
 	for i, s := range k.Scopes {
 		k.fault(!validScope.MatchString(s), fmt.Sprintf("scopes[%d]", i), "is not a scope (RFC 6749 section 3.3)")
 	}
+	for i, name := range k.DetailsTypes {
+		k.fault(!validScope.MatchString(name), fmt.Sprintf("authorization_details_types[%d]", i), "must be 1 to 255 printable ASCII characters without spaces")
+	}
 	has := func(grant string) bool { return slices.Contains(k.GrantTypes, grant) }
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code") && !has(DeviceCode), "grant_types", "refresh_token is of no use without a grant type that users are asked in")

@@ -84,6 +84,7 @@ func newClient(c *Client) storage.Client {
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
+		DetailsTypes:         c.DetailsTypes,
 		ExchangeSubjectTypes: c.ExchangeSubjectTypes, ExchangeSubjectClients: c.ExchangeSubjectClients, ExchangeSubjectAudiences: c.ExchangeSubjectAudiences,
 		ExchangeAudiences: c.ExchangeAudiences, ExchangeScopes: c.ExchangeScopes, ExchangeImpersonation: c.ExchangeImpersonation, MayAct: storage.ClientID(c.MayAct),
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, DPoPBound: c.DPoPBound, CertificateBound: c.CertificateBound, Profile: c.Profile,

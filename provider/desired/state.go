@@ -96,6 +96,8 @@ type Client struct {
 	// them. Include the issuer for clients that call userinfo, which refuses tokens for resource
 	// servers only.
 	Audience []string `yaml:"audience"`
+	// Types of [authorization details](guides/authorization-details.md) that it may use.
+	DetailsTypes []string `yaml:"authorization_details_types"`
 	// With [token exchange](guides/token-exchange.md): the types of subject tokens it may present,
 	// `access_token` (the default), `id_token`.
 	ExchangeSubjectTypes []string `yaml:"token_exchange_subject_types"`

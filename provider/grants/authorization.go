@@ -74,7 +74,7 @@ func (*Issuer) Check(r Request) *oauth.Error {
 // grant of its own, so that a replayed code does not revoke it.
 func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account storage.Account, id storage.GrantID) (Issued, error) {
 	var out Issued
-	s := &session{authorization: a, account: account}
+	s := &session{authorization: a, account: account, details: a.Details}
 	now := i.now()
 	if r.Types.IssuesCode() {
 		if id == "" {

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/details"
 	"sallyport/provider/oauth"
 	"sallyport/provider/token"
 )
@@ -25,8 +27,10 @@ type tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	// Scope is always there for tokens of users, who may have left out all that was requested.
-	Scope      *string `json:"scope,omitempty"`
-	IssuedType string  `json:"issued_token_type,omitempty"` // of an exchange (RFC 8693 section 2.2.1)
+	Scope   *string         `json:"scope,omitempty"`
+	Details json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 section 7
+	// IssuedType is that of an exchange (RFC 8693 section 2.2.1).
+	IssuedType string `json:"issued_token_type,omitempty"`
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
@@ -98,6 +102,9 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := narrow(access, sess, c, form, i.options.Issuer); e != nil {
 		return nil, e
 	}
+	if sess.details, err = i.details(sess, c, form); err != nil {
+		return nil, oauth.ErrorOf(err)
+	}
 	sess.bound = token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
 	issued, err := i.fosite.NewAccessResponse(ctx, access)
 	if err != nil {
@@ -115,6 +122,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 		response.Scope = &scope
 	}
 	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
+	response.Details = sess.details
 	response.IDToken, _ = issued.GetExtra("id_token").(string)
 	return response, nil
 }
@@ -155,4 +163,22 @@ func narrow(access *fosite.AccessRequest, s *session, c *clients.Client, form ur
 	}
 	s.audience = resources
 	return nil
+}
+
+// details returns the authorization details of an access token: those that were granted or, if the
+// request names some, those of them (RFC 9396 section 6). A client that acts for itself names what it
+// wants.
+func (i *Issuer) details(s *session, c *clients.Client, form url.Values) (json.RawMessage, error) {
+	asked := form.Get("authorization_details")
+	if asked == "" {
+		return s.authorization.Details, nil
+	}
+	wanted, err := i.options.Details.Parse(asked, c.DetailsTypes)
+	if err != nil {
+		return nil, oauth.NewError("invalid_authorization_details", err.Error()).About("authorization_details")
+	}
+	if s.grant != "" && !details.Stored(s.authorization.Details).Covers(wanted) {
+		return nil, oauth.NewError("invalid_authorization_details", "an entry was not granted").About("authorization_details")
+	}
+	return wanted.JSON()
 }

@@ -68,6 +68,7 @@ func (i *Issuer) exchange(ctx context.Context, tx *transaction, r *http.Request,
 	now := tx.now.Unix()
 	t.Client, t.Issued, t.Expires, t.ID = c.ID, now, min(s.token.Expires, now+int64(i.accessTTL(c)/time.Second)), storage.Random128(i.random)
 	t.Scope, t.Roles, t.Confirmation = strings.Join(t.Scopes, " "), claims.Roles(c, &s.account, t.Scopes), token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
+	t.Details = nil // of the audience of the subject token
 	t.Grant, t.SubjectGrant, t.Sources, t.MayAct = "", cmp.Or(s.token.Grant, s.token.SubjectGrant), append(slices.Clone(s.token.Sources), s.source), nil
 	if form.Has("actor_token") || !c.ExchangeImpersonation {
 		actor.Actor = s.token.Actor
@@ -104,6 +105,9 @@ func checkExchange(form url.Values) *oauth.Error {
 		return oauth.NewError("invalid_request", "actor_token and actor_token_type belong together").About("actor_token_type")
 	case actor != "" && actor != typeAccess:
 		return oauth.NewError("invalid_request", "actor_token_type must be "+typeAccess).About("actor_token_type")
+	}
+	if form.Has("authorization_details") {
+		return oauth.NewError("invalid_authorization_details", "tokens are exchanged without authorization details").About("authorization_details")
 	}
 	if wanted := form.Get("requested_token_type"); wanted != "" && wanted != typeAccess {
 		return oauth.NewError("invalid_request", "requested_token_type must be "+typeAccess).About("requested_token_type")

@@ -10,6 +10,7 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
+	"sallyport/provider/details"
 	"sallyport/provider/dpop"
 	"sallyport/provider/introspection"
 	"sallyport/provider/oauth"
@@ -20,6 +21,7 @@ import (
 // Options are the settings of an Issuer.
 type Options struct {
 	Issuer                                                          string
+	Details                                                         *details.Types
 	CodeTTL, AccessTokenTTL, IDTokenTTL, RefreshIdleTTL, RefreshTTL time.Duration
 }
 

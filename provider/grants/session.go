@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/ory/fosite"
@@ -19,6 +20,7 @@ type session struct {
 	grant         storage.GrantID     // "": client credentials
 	successor     int64               // generation of the refresh token to issue
 	audience      []string            // narrowed by the request (RFC 8707 section 2.2); nil: all
+	details       json.RawMessage     // authorization details of the access token
 	bound         *token.Confirmation // what its tokens are bound to; nil: nothing
 	access        string              // the access token that was issued, for at_hash
 

@@ -45,7 +45,7 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 		Issued: now.Unix(), Expires: now.Add(s.i.accessTTL(c)).Unix(),
 		ID: storage.Random128(s.i.random), Scope: strings.Join(r.GetGrantedScopes(), " "), Scopes: r.GetGrantedScopes(),
 		Grant: sess.grant, UserSession: a.SessionID, ACR: a.ACR, AMR: a.AMR,
-		Confirmation: sess.bound}
+		Details: sess.details, Confirmation: sess.bound}
 	if !a.AuthTime.IsZero() {
 		t.AuthTime = a.AuthTime.Unix()
 	}

@@ -2,6 +2,7 @@ package introspection
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -37,6 +38,7 @@ type response struct {
 	Confirmation *token.Confirmation `json:"cnf,omitempty"`
 	Actor        *token.Actor        `json:"act,omitempty"`
 	MayAct       *token.Actor        `json:"may_act,omitempty"`
+	Details      json.RawMessage     `json:"authorization_details,omitempty"`
 }
 
 // Introspect is the introspection endpoint (RFC 7662, RFC 9701). A token is active only for its own
@@ -73,7 +75,7 @@ func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented
 	}
 	return response{Active: true, Scope: t.Scope, ClientID: t.Client, Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer,
 		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: t.Type(), Confirmation: t.Confirmation, Session: t.Session, ACR: t.ACR,
-		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles, Actor: t.Actor, MayAct: t.MayAct}, nil
+		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles, Actor: t.Actor, MayAct: t.MayAct, Details: t.Details}, nil
 }
 
 // Active reports whether an access token is active: its client is enabled, its grant is active
@@ -145,5 +147,5 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 	}
 	return response{Confirmation: token.BoundTo(g.RefreshKey, g.RefreshCertificate), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: sub,
 		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.RedeemedAt.Unix(),
-		Session: sid, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
+		Session: sid, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix(), Details: a.Details}, nil
 }

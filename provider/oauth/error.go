@@ -61,7 +61,7 @@ func TooMany(refused *mfa.Error) *Error {
 }
 
 // registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707 section 2,
-// RFC 9449 sections 5 and 8,
+// RFC 9449 sections 5 and 8, RFC 9396 section 5,
 // OpenID Connect Core section 3.1.2.6).
 func registered(code string) bool {
 	switch code {
@@ -71,7 +71,7 @@ func registered(code string) bool {
 		"account_selection_required", "unmet_authentication_requirements", "request_not_supported",
 		"request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object",
 		"unsupported_token_type", "invalid_token", "insufficient_scope", "invalid_dpop_proof", "use_dpop_nonce",
-		"authorization_pending", "slow_down", "expired_token":
+		"authorization_pending", "slow_down", "expired_token", "invalid_authorization_details":
 		return true
 	}
 	return false

@@ -35,6 +35,8 @@ type Access struct {
 	// Confirmation is the key or certificate that the token is bound to; nil: whoever has the token
 	// may use it.
 	Confirmation *Confirmation `json:"cnf,omitempty"`
+	// Details are the authorization details (RFC 9396 section 9.1).
+	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// Actor is who acts for the subject, MayAct who alone may (RFC 8693 sections 4.1 and 4.4).
 	Actor  *Actor `json:"act,omitempty"`
 	MayAct *Actor `json:"may_act,omitempty"`

@@ -87,6 +87,8 @@ type consentBody struct {
 	Required []string `json:"required,omitempty"` // of the scopes: cannot be left out
 	LeftOut  []string `json:"left_out,omitempty"` // of the scopes: the user left them out before
 	Kept     []string `json:"kept,omitempty"`     // allowed before, and not in question
+	// Details are the authorization details of the request.
+	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// Host that the result is sent to, in ASCII form; "": a program on the user's device.
 	Host string `json:"host,omitempty"`
 	// Described: nobody registered the client, whose client_id is the address of what describes it.
@@ -96,6 +98,9 @@ type consentBody struct {
 
 func consentOf(st provider.Step) *consentBody {
 	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Lasting: st.Lasting()}
+	if text := st.Request.Params.Get("authorization_details"); text != "" {
+		b.Details = json.RawMessage(text)
+	}
 	for _, a := range st.Asked() {
 		if a.Required {
 			b.Required = append(b.Required, a.Scope)

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
+	"sallyport/provider/details"
 )
 
 // consentPage is the data of the page that asks for consent.
@@ -21,10 +22,15 @@ type consentPage struct {
 	From      *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
+
+	step provider.Step
 }
 
+// Details returns the authorization details of the request in the language of the page.
+func (p consentPage) Details(lang string) []details.Shown { return p.step.Details(lang) }
+
 func consentPageOf(st provider.Step) consentPage {
-	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled)}
+	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
 	if st.Described {
 		p.Described = string(st.Client.ID)
 	}

@@ -103,11 +103,15 @@ func (s *Server) assemble(p Options) error {
 	if err != nil {
 		return err
 	}
+	types, err := openDetails(c.DetailsFile)
+	if err != nil {
+		return err
+	}
 	s.Provider, err = provider.New(s.Store, s.Keyring, s.Verifier, s.Sessions, s.Journal, p.Now, p.Random, provider.Options{
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, MTLS: certificates, Logger: p.Log, Admit: s.Budgets.Admit,
-		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer, SignUp: s.signUp(c), Documents: documents(c), Resources: c.Resources,
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Details: types, Offer: c.Passkeys.Offer, SignUp: s.signUp(c), Documents: documents(c), Resources: c.Resources,
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa/country"
+	"sallyport/provider/details"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -104,6 +105,18 @@ func (s *Server) openCountries(path string) (*country.File, error) {
 	}
 	s.addFile("country_file", "countries", func(context.Context) error { return f.Load() }, path)
 	return f, nil
+}
+
+// openDetails reads the types of authorization details; nil: there are none.
+func openDetails(path string) (*details.Types, error) {
+	if path == "" {
+		return nil, nil
+	}
+	types, err := details.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("authorization_details_file: %w", err)
+	}
+	return types, nil
 }
 
 // addKeyFile has the key file read again. A file that does not open every key is not used.
