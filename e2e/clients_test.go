@@ -9,5 +9,5 @@ import "testing"
 // Conformance (DPoP): RFC 9449 5, 7: an independent client sends proofs
 func TestClientLibraries(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 10)
+	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 9, 10)
 }

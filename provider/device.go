@@ -76,14 +76,11 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 	}
 	// Two requests of 20^8 rarely share a code; a few more tries are as good as certainty.
 	for tries := 0; ; tries++ {
-		made, err := p.newPolled(clients.DeviceCode, read, v, deviceLife)
-		if err != nil {
-			return deviceResponse{}, oauth.ErrorOf(err)
-		}
+		made := p.newPolled(clients.DeviceCode, read, v, deviceLife)
 		if made.UserCode, err = p.newUserCode(); err != nil {
 			return deviceResponse{}, oauth.ErrorOf(err)
 		}
-		err = p.store.CreatePolled(ctx, storage.NewPolled{Request: made})
+		err = p.store.CreatePolled(ctx, made)
 		if errors.Is(err, storage.ErrConflict) && tries < 3 {
 			continue
 		}
@@ -97,12 +94,12 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 }
 
 // newPolled returns a new request that its client polls for.
-func (p *Provider) newPolled(grantType string, r *request, v mfa.Caller, life time.Duration) (storage.PolledRequest, error) {
+func (p *Provider) newPolled(grantType string, r *request, v mfa.Caller, life time.Duration) storage.PolledRequest {
 	now := storedTime(p.now())
 	return storage.PolledRequest{ID: storage.PolledID(storage.Random128(p.random)), GrantType: grantType,
 		Code: storage.Random128(p.random) + storage.Random128(p.random), ClientID: r.client.ID, State: storage.PolledPending,
 		Details:  storage.PolledDetails{Params: r.params, Address: v.Address, Country: v.Country, Agent: v.Agent()},
-		Interval: pollInterval, CreatedAt: now, ExpiresAt: now.Add(life)}, nil
+		Interval: pollInterval, CreatedAt: now, ExpiresAt: now.Add(life)}
 }
 
 func (p *Provider) newUserCode() (string, error) {

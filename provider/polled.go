@@ -85,7 +85,7 @@ func (p *Provider) deny(ctx context.Context, st Step) error {
 	if st.request.polled == "" {
 		return nil
 	}
-	err := p.store.DenyPolled(ctx, st.request.polled, p.now(), nil, nil)
+	err := p.store.DenyPolled(ctx, st.request.polled, p.now())
 	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("deny polled request: %w", err)
 	}

@@ -21,21 +21,18 @@ const (
 )
 
 // PolledRequest is an authorization request that a client sent itself, that a person ends somewhere
-// else, and that the client polls the token endpoint for: of a device (RFC 8628), or a backchannel
-// authentication (OpenID Connect Client-Initiated Backchannel Authentication 1.0).
+// else, and that the client polls the token endpoint for: of a device without a browser (RFC 8628).
 type PolledRequest struct {
 	ID PolledID
 	// GrantType is the grant type that the client polls with.
 	GrantType string
-	// Code is what the client polls with, device_code or auth_req_id: 256 random bits. Known only
-	// on creation: it is kept as a keyed hash.
+	// Code is what the client polls with, the device_code: 256 random bits. Known only on creation:
+	// it is kept as a keyed hash.
 	Code string
-	// UserCode is what a person types to find the request, and is known only on creation, too. "":
-	// none.
-	UserCode string
-	ClientID ClientID
-	// UserID is the only user who may end it; "": whoever has the UserCode.
-	UserID    UserID
+	// UserCode is what a person types to find the request, and is known only on creation, too.
+	UserCode  string
+	ClientID  ClientID
+	UserID    UserID        // who approved it
 	Details   PolledDetails // sealed
 	State     PolledState
 	Interval  time.Duration // between polls; each one too early adds to it
@@ -49,20 +46,6 @@ type PolledDetails struct {
 	Address string     `json:"address,omitempty"`
 	Country string     `json:"country,omitempty"` // of Address; "": not known
 	Agent   string     `json:"agent,omitempty"`   // User-Agent of the caller
-	// Message is the binding_message, which the client shows too; "": none.
-	Message string `json:"message,omitempty"`
-	// Token is the client_notification_token, with which the client is told of the end; "": it
-	// is not.
-	Token string `json:"token,omitempty"`
-}
-
-// NewPolled creates a PolledRequest.
-type NewPolled struct {
-	Request PolledRequest
-	// Most, if not 0, is how many pending requests of its user its client may have, with this one.
-	Most     int
-	Events   []Event
-	Messages []Message
 }
 
 // Poll asks for the end of a request.
@@ -94,18 +77,15 @@ type PolledEnd struct {
 
 // PolledRequests stores requests that clients poll for.
 type PolledRequests interface {
-	// CreatePolled stores a new request. ErrConflict: its UserCode is in use, or its user has Most
-	// requests. ErrNotFound: there is no such user.
-	CreatePolled(ctx context.Context, n NewPolled) error
+	// CreatePolled stores a new request. ErrConflict: its UserCode is in use.
+	CreatePolled(ctx context.Context, r PolledRequest) error
 	// Polled returns a pending, unexpired request. One statement.
 	Polled(ctx context.Context, id PolledID, now time.Time) (PolledRequest, error)
 	// PolledByUserCode is Polled by what a person typed. One statement.
 	PolledByUserCode(ctx context.Context, code string, now time.Time) (PolledRequest, error)
-	// PolledOf returns the pending, unexpired requests that only a user may end, the newest first.
-	PolledOf(ctx context.Context, user UserID, now time.Time) ([]PolledRequest, error)
 	// Poll returns the state of a request of a client, expired ones too, and counts the poll. One
 	// statement.
 	Poll(ctx context.Context, p Poll) (Polled, error)
 	// DenyPolled ends a pending request. ErrConflict: it is over, or expired.
-	DenyPolled(ctx context.Context, id PolledID, now time.Time, events []Event, messages []Message) error
+	DenyPolled(ctx context.Context, id PolledID, now time.Time) error
 }

@@ -177,8 +177,8 @@ type Finish struct {
 	Remembered *RememberedUse
 	Consent    *Consent
 	Code       *Grant // whose code is to be redeemed; nil: none
-	// Polled, if not nil, is the request that the login was for. ErrConflict: it is over, expired,
-	// or another user's.
+	// Polled, if not nil, is the request that the login was for. ErrConflict: it is over, or
+	// expired.
 	Polled   *PolledEnd
 	Grant    *Grant // of the tokens in the response; nil: none
 	Events   []Event

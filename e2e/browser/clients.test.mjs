@@ -111,6 +111,34 @@ for (const [name, client, auth, metadata] of [
   });
 }
 
+test('openid-client, device: a person allows it in Chromium', () => visit({}, async (page) => {
+  const config = await discover('tv', openid.None());
+  assert.equal(config.serverMetadata().device_authorization_endpoint, `${stage.issuer}/device_authorization`);
+  const asked = await openid.initiateDeviceAuthorization(config, { scope: 'openid email' });
+  const polling = openid.pollDeviceAuthorizationGrant(config, asked);
+  const user = take('totp');
+  await page.goto(asked.verification_uri);
+  await page.getByLabel('Code on the device').fill(asked.user_code.toLowerCase());
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#login-submit');
+  await signIn(page, user);
+  await enter(page, passcode(user), '#mfa-submit');
+  await page.getByText('Allow this only if you started it yourself').waitFor();
+  await page.getByRole('button', { name: 'Allow', exact: true }).click();
+  await page.getByRole('heading', { name: 'Your device is connected' }).waitFor();
+  const tokens = await polling;
+  assert.deepEqual([tokens.claims().acr, tokens.claims().aud], ['aal2', 'tv']);
+  assert.equal((await openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)).email, user.email);
+
+  const other = await openid.initiateDeviceAuthorization(config, { scope: 'openid' });
+  const refusal = assert.rejects(openid.pollDeviceAuthorizationGrant(config, other), refused('access_denied'));
+  await page.goto(other.verification_uri_complete);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Do not allow' }).click();
+  await page.getByRole('heading', { name: 'The device was not connected' }).waitFor();
+  await refusal;
+}));
+
 for (const [name, client, auth] of [
   ['client_secret_basic', clients.app, basic],
   ['public', clients.front, openid.None()],

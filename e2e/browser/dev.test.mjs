@@ -54,6 +54,30 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await accessible(page);
 }));
 
+test('a television is signed in from a phone, by the address in its QR code', () => visit({ viewport: { width: 320, height: 640 } }, async (tv, context) => {
+  await tv.goto(`${demo}/tv`);
+  await tv.click('#tv-begin');
+  const code = await tv.locator('#tv-code').textContent();
+  assert.match(code, /^[B-Z]{4}-[B-Z]{4}$/);
+  await tv.waitForFunction(() => document.getElementById('tv-qr').naturalWidth > 0);
+  await fits(tv);
+  await accessible(tv);
+  const page = await context.newPage();
+  await page.goto(`${await tv.getByRole('link', { name: '/device' }).getAttribute('href')}?user_code=${code}`);
+  await fits(page);
+  await accessible(page);
+  await page.click('#device-submit');
+  await page.waitForSelector('#login-submit');
+  await signIn(page, alice);
+  await page.waitForSelector('#warning');
+  await fits(page);
+  await accessible(page);
+  await page.click('#consent-allow');
+  await page.waitForSelector('#device-allowed');
+  await accessible(page);
+  await tv.getByRole('heading', { name: 'Good evening, Alice' }).waitFor();
+}));
+
 test('the phone works without scripts', () => visit({ javaScriptEnabled: false }, async (page) => {
   await page.goto(`${demo}/phone`);
   assert.match(await page.locator('#codes li', { hasText: 'alice' }).first().locator('output').textContent(), /\d{3} \d{3}/);

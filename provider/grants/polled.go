@@ -34,7 +34,7 @@ func (i *Issuer) Approve(c *clients.Client, a storage.Authorization, id storage.
 		ExpiresAt: i.end(c, c.GetGrantTypes().Has("refresh_token"), until)}}
 }
 
-// polledGrant redeems the grants of polled requests (RFC 8628 section 3.4, CIBA section 10.1). fosite
+// polledGrant redeems the grants of polled requests (RFC 8628 section 3.4). fosite
 // has no handler for them.
 type polledGrant struct {
 	store   *store

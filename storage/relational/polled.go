@@ -17,10 +17,8 @@ const (
 	polledRead    = "CAST(id AS text), grant_type, client_id, CAST(user_id AS text), details, state, wait, created_at, expires_at"
 )
 
-// CreatePolled implements storage.PolledRequests. The row of the user is locked, so that of concurrent
-// requests no more than Most are stored.
-func (e *Engine) CreatePolled(ctx context.Context, n storage.NewPolled) error {
-	r := n.Request
+// CreatePolled implements storage.PolledRequests.
+func (e *Engine) CreatePolled(ctx context.Context, r storage.PolledRequest) error {
 	details, err := json.Marshal(r.Details)
 	if err != nil {
 		return fmt.Errorf("write details: %w", err)
@@ -28,34 +26,11 @@ func (e *Engine) CreatePolled(ctx context.Context, n storage.NewPolled) error {
 	if details, err = e.keyring.Seal(polledLabel, string(r.ID), details); err != nil {
 		return err
 	}
-	var code []byte
-	if r.UserCode != "" {
-		code = e.keyring.Hash(userCodeLabel, r.UserCode)
-	}
 	return e.burst(ctx, "create polled request", func(q querier) error {
-		if r.UserID != "" {
-			if err := q.change("UPDATE users SET status = status WHERE id = ?", ref(r.UserID)); err != nil {
-				return err
-			}
-		}
-		if n.Most > 0 {
-			var pending number
-			err := q.one("SELECT COUNT(*) FROM polled_requests WHERE user_id = ? AND client_id = ? AND state = 'pending' AND expires_at > ?",
-				[]any{ref(r.UserID), clean(r.ClientID), micro(r.CreatedAt)}, &pending)
-			if err != nil {
-				return err
-			}
-			if int(pending) >= n.Most {
-				return storage.ErrConflict
-			}
-		}
 		in := insertInto("polled_requests (" + polledColumns + ")")
-		in.add(ref(r.ID), blob(e.keyring.Hash(polledLabel, r.Code)), blob(code), clean(r.GrantType), clean(r.ClientID), ref(r.UserID), blob(details),
+		in.add(ref(r.ID), blob(e.keyring.Hash(polledLabel, r.Code)), blob(e.keyring.Hash(userCodeLabel, r.UserCode)), clean(r.GrantType), clean(r.ClientID), nil, blob(details),
 			string(storage.PolledPending), nil, r.Interval.Microseconds(), int64(0), int64(0), micro(r.CreatedAt), micro(r.ExpiresAt))
-		if err := in.run(q, ""); err != nil {
-			return err
-		}
-		return q.notify(n.Messages, n.Events)
+		return in.run(q, "")
 	})
 }
 
@@ -107,25 +82,6 @@ func (e *Engine) polledWhere(ctx context.Context, where string, arg any, now tim
 	return row.opened(e)
 }
 
-// PolledOf implements storage.PolledRequests.
-func (e *Engine) PolledOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.PolledRequest, error) {
-	var out []storage.PolledRequest
-	err := e.read(ctx, "list polled requests", func(q querier) error {
-		out = nil
-		return q.each("SELECT "+polledRead+" FROM polled_requests WHERE user_id = ?"+pendingPolled+" ORDER BY created_at DESC, id", []any{ref(user), micro(now)},
-			func(rows scanner) error {
-				var row polledRow
-				if err := rows.Scan(row.dest()...); err != nil {
-					return err
-				}
-				r, err := row.opened(e)
-				out = append(out, r)
-				return err
-			})
-	})
-	return out, err
-}
-
 // Poll implements storage.PolledRequests. What the statement returns is the row as it leaves it, so a
 // poll that was too early is known by its own time in the row.
 func (e *Engine) Poll(ctx context.Context, p storage.Poll) (storage.Polled, error) {
@@ -151,13 +107,9 @@ func (e *Engine) Poll(ctx context.Context, p storage.Poll) (storage.Polled, erro
 }
 
 // DenyPolled implements storage.PolledRequests.
-func (e *Engine) DenyPolled(ctx context.Context, id storage.PolledID, now time.Time, events []storage.Event, messages []storage.Message) error {
+func (e *Engine) DenyPolled(ctx context.Context, id storage.PolledID, now time.Time) error {
 	return e.burst(ctx, "deny polled request", func(q querier) error {
-		err := q.spend("UPDATE polled_requests SET state = 'denied' WHERE id = ?"+pendingPolled, ref(id), micro(now))
-		if err != nil {
-			return err
-		}
-		return q.notify(messages, events)
+		return q.spend("UPDATE polled_requests SET state = 'denied' WHERE id = ?"+pendingPolled, ref(id), micro(now))
 	})
 }
 
@@ -165,6 +117,6 @@ func (e *Engine) DenyPolled(ctx context.Context, id storage.PolledID, now time.T
 func (q querier) approvePolled(p storage.PolledEnd, now time.Time) error {
 	return q.spend(`UPDATE polled_requests SET state = 'approved', user_id = ?, grant_id = ?,
 			expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END
-		WHERE id = ? AND (user_id IS NULL OR user_id = ?)`+pendingPolled,
-		ref(p.User), ref(p.GrantID), micro(p.Until), micro(p.Until), ref(p.ID), ref(p.User), micro(now))
+		WHERE id = ?`+pendingPolled,
+		ref(p.User), ref(p.GrantID), micro(p.Until), micro(p.Until), ref(p.ID), micro(now))
 }

@@ -12,7 +12,7 @@ const pollingGrant = "urn:ietf:params:oauth:grant-type:device_code"
 func (w *fixture) polledRequest() storage.PolledRequest {
 	return storage.PolledRequest{ID: random[storage.PolledID](), GrantType: pollingGrant, Code: random[string](), UserCode: random[string](), ClientID: "app",
 		Details: storage.PolledDetails{Params: url.Values{"scope": {"openid"}, "resource": {"https://a.example", "https://b.example"}}, Address: "192.0.2.1",
-			Country: "DE", Agent: "tv ü \" \\", Message: "4711", Token: "a token"},
+			Country: "DE", Agent: "tv ü \" \\"},
 		State: storage.PolledPending, Interval: 5 * time.Second, CreatedAt: w.now, ExpiresAt: w.now.Add(10 * time.Minute)}
 }
 
@@ -34,7 +34,7 @@ func polled(w *fixture) {
 	w.test("a polled request is found by its ID and what a person types, while it is pending", foundPolled)
 	w.test("a poll is its client's, with the grant type of the request", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		for _, p := range []storage.Poll{
 			{Code: r.Code, GrantType: r.GrantType, ClientID: "other"}, {Code: r.Code, GrantType: r.GrantType, ClientID: "app\x00"},
 			{Code: r.Code, GrantType: "other", ClientID: "app"}, {Code: r.UserCode, GrantType: r.GrantType, ClientID: "app"},
@@ -49,7 +49,7 @@ func polled(w *fixture) {
 	w.test("polls that come too soon slow down for good", pollsTooSoon)
 	w.test("of concurrent polls all but one come too soon", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		w.one(racers, func(int) error {
 			got, err := w.s.Poll(w.ctx, storage.Poll{Code: r.Code, GrantType: r.GrantType, ClientID: "app", Slower: 5 * time.Second, Now: w.now})
 			if err == nil && got.TooSoon {
@@ -60,14 +60,14 @@ func polled(w *fixture) {
 	})
 	w.test("one of concurrent users ends a request", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		finishes := make([]storage.Finish, racers)
 		for i := range finishes {
 			finishes[i] = w.approving(r, w.addUser())
 		}
 		w.one(racers, func(i int) error {
 			if i%4 == 0 {
-				return w.s.DenyPolled(w.ctx, r.ID, w.now, nil, nil)
+				return w.s.DenyPolled(w.ctx, r.ID, w.now)
 			}
 			return w.s.FinishRequest(w.ctx, finishes[i])
 		})
@@ -85,22 +85,22 @@ func polled(w *fixture) {
 	w.test("an approved request leads to its grant, for long enough", func(w *fixture) {
 		r, p := w.polledRequest(), w.addUser()
 		r.ExpiresAt = w.now.Add(time.Second)
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		f := w.approving(r, p)
 		w.ok(w.s.FinishRequest(w.ctx, f))
 		got := w.polledNow(r, w.now)
 		same(w, got.GrantID, f.Code.ID)
 		same(w, got.Request.UserID, p.id)
 		same(w, got.Request.ExpiresAt, w.now.Add(time.Minute))
-		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now, nil, nil), storage.ErrConflict)
+		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now), storage.ErrConflict)
 		w.is(w.s.FinishRequest(w.ctx, w.approving(r, p)), storage.ErrConflict)
 	})
 	w.test("an expired request ends in nothing, and says so for a while", func(w *fixture) {
 		r := w.polledRequest()
 		r.ExpiresAt = w.now
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		w.is(w.s.FinishRequest(w.ctx, w.approving(r, w.addUser())), storage.ErrConflict)
-		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now, nil, nil), storage.ErrConflict)
+		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now), storage.ErrConflict)
 		_, err := w.s.Sweep(w.ctx, w.now.Add(storage.KeepPolled-time.Second), 100)
 		w.ok(err)
 		same(w, w.polledNow(r, w.now).Request.State, storage.PolledPending)
@@ -109,12 +109,12 @@ func polled(w *fixture) {
 		_, err = w.s.Poll(w.ctx, storage.Poll{Code: r.Code, GrantType: r.GrantType, ClientID: "app", Now: w.now})
 		w.is(err, storage.ErrNotFound)
 	})
-	polledOfUsers(w)
+	polledOfOthers(w)
 }
 
 func foundPolled(w *fixture) {
 	r := w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+	w.ok(w.s.CreatePolled(w.ctx, r))
 	want := r
 	want.Code, want.UserCode = "", ""
 	got, err := w.s.Polled(w.ctx, r.ID, w.now)
@@ -125,7 +125,7 @@ func foundPolled(w *fixture) {
 	same(w, got, want)
 	twin := w.polledRequest()
 	twin.UserCode = r.UserCode
-	w.is(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: twin}), storage.ErrConflict)
+	w.is(w.s.CreatePolled(w.ctx, twin), storage.ErrConflict)
 	for _, code := range []string{"", "x", "\x00", string(r.ID), r.Code} {
 		_, err := w.s.PolledByUserCode(w.ctx, code, w.now)
 		w.is(err, storage.ErrNotFound)
@@ -134,7 +134,7 @@ func foundPolled(w *fixture) {
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.PolledByUserCode(w.ctx, r.UserCode, r.ExpiresAt)
 	w.is(err, storage.ErrNotFound)
-	w.ok(w.s.DenyPolled(w.ctx, r.ID, w.now, nil, nil))
+	w.ok(w.s.DenyPolled(w.ctx, r.ID, w.now))
 	_, err = w.s.Polled(w.ctx, r.ID, w.now)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.PolledByUserCode(w.ctx, r.UserCode, w.now)
@@ -144,7 +144,7 @@ func foundPolled(w *fixture) {
 
 func pollsTooSoon(w *fixture) {
 	r := w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+	w.ok(w.s.CreatePolled(w.ctx, r))
 	now := w.now
 	for i, poll := range []struct {
 		after    time.Duration
@@ -166,47 +166,20 @@ func pollsTooSoon(w *fixture) {
 	}
 }
 
-func polledOfUsers(w *fixture) {
-	w.test("a request of a user is ended by no other, and leaves with them", func(w *fixture) {
-		p, other := w.addUser(), w.addUser()
-		r := w.polledRequest()
-		r.UserID, r.UserCode = p.id, ""
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
-		w.is(w.s.FinishRequest(w.ctx, w.approving(r, other)), storage.ErrConflict)
-		list, err := w.s.PolledOf(w.ctx, other.id, w.now)
-		w.ok(err)
-		same(w, len(list), 0)
-		list, err = w.s.PolledOf(w.ctx, p.id, w.now)
-		w.ok(err)
-		want := r
-		want.Code = ""
-		same(w, list, []storage.PolledRequest{want})
-		w.ok(w.s.FinishRequest(w.ctx, w.approving(r, p)))
-		list, err = w.s.PolledOf(w.ctx, p.id, w.now)
-		w.ok(err)
-		same(w, len(list), 0)
-		r.UserID = random[storage.UserID]()
-		w.is(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}), storage.ErrNotFound)
-	})
-	w.test("of concurrent requests for a user no more than the most are stored", func(w *fixture) {
-		p := w.addUser()
-		won := w.winners(racers, func(int) error {
-			r := w.polledRequest()
-			r.UserID, r.UserCode = p.id, ""
-			return w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r, Most: 3})
-		})
-		same(w, won, 3)
-		r := w.polledRequest()
-		r.UserID, r.UserCode, r.ClientID = p.id, "", "other"
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r, Most: 3}))
-	})
-	w.test("requests leave with their client", func(w *fixture) {
+func polledOfOthers(w *fixture) {
+	w.test("requests leave with their client, and with who approved them", func(w *fixture) {
 		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "leaving with polls", CreatedAt: w.now, UpdatedAt: w.now}, nil))
 		r := w.polledRequest()
 		r.ClientID = "leaving with polls"
-		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
+		w.ok(w.s.CreatePolled(w.ctx, r))
 		w.ok(w.s.DeleteClient(w.ctx, r.ClientID, nil))
 		_, err := w.s.Polled(w.ctx, r.ID, w.now)
+		w.is(err, storage.ErrNotFound)
+		r, p := w.polledRequest(), w.addUser()
+		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.FinishRequest(w.ctx, w.approving(r, p)))
+		w.ok(w.s.DeleteUser(w.ctx, p.id, w.now, nil))
+		_, err = w.s.Poll(w.ctx, storage.Poll{Code: r.Code, GrantType: r.GrantType, ClientID: "app", Now: w.now})
 		w.is(err, storage.ErrNotFound)
 	})
 }

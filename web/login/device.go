@@ -82,21 +82,11 @@ func (p *Pages) device(c *gin.Context) {
 
 // origin is where the request came from that a login ends, for the person who is asked.
 type origin struct {
-	Device  bool // it shows a code
 	Address string
 	Country string
 	Agent   mfa.Agent
 	Named   string // what the device calls itself; "": nothing, or Agent says it
-	Message string // that the client shows too
 	At      time.Time
-}
-
-// Text returns the key of a text, which devices with a code have their own of.
-func (o origin) Text(name string) string {
-	if o.Device {
-		return "device.consent." + name
-	}
-	return "backchannel.consent." + name
 }
 
 // maxNamed is how much of what a device calls itself is shown.
@@ -107,7 +97,7 @@ func originOf(r *storage.PolledRequest) *origin {
 		return nil
 	}
 	d := r.Details
-	out := &origin{Device: r.UserID == "", Address: d.Address, Country: d.Country, Agent: mfa.ReadAgent(d.Agent), Message: d.Message, At: r.CreatedAt}
+	out := &origin{Address: d.Address, Country: d.Country, Agent: mfa.ReadAgent(d.Agent), At: r.CreatedAt}
 	if out.Agent == (mfa.Agent{}) {
 		out.Named = strings.TrimSpace(strings.ToValidUTF8(d.Agent[:min(len(d.Agent), maxNamed)], ""))
 	}

@@ -43,8 +43,10 @@ func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handl
 	mux.HandleFunc("GET /config.json", d.config)
 	mux.HandleFunc("GET /phone", d.showPhone)
 	mux.HandleFunc("GET /phone.json", d.readPhone)
+	mux.HandleFunc("GET /tv", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "tv.html") })
+	mux.HandleFunc("GET /tv/qr", d.deviceQR)
 	d.outboxRoutes(mux)
-	for _, name := range []string{"app.js", "oidc.js", "phone.js", "outbox.js", "style.css", "icon.svg"} {
+	for _, name := range []string{"app.js", "oidc.js", "phone.js", "tv.js", "outbox.js", "style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
 	own, err := fs.Sub(samples.SPA, "spa")
@@ -99,6 +101,17 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 			{"bob", d.secrets.Bob.Password, "has a password only"},
 		},
 	})
+}
+
+// deviceQR draws the address with the code of a device, which its screen shows.
+func (d *demo) deviceQR(w http.ResponseWriter, r *http.Request) {
+	picture, err := qrPicture(d.at.issuer() + "/device?user_code=" + url.QueryEscape(r.URL.Query().Get("code")))
+	if err != nil {
+		http.Error(w, "This is no code.", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "image/svg+xml")
+	_, _ = w.Write(picture)
 }
 
 // ownLogin serves the address of the provider to the sample with its own login screen.

@@ -1,7 +1,9 @@
 package dev
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"strings"
@@ -17,6 +19,28 @@ func qrText(uri string, colour bool) (string, error) {
 		return "", errors.New("draw QR code") // the cause may hold the secret
 	}
 	return halfBlocks(code, colour), nil
+}
+
+// qrPicture draws the QR code of an address as SVG, with the quiet zone of four modules that the
+// standard asks for.
+func qrPicture(address string) ([]byte, error) {
+	code, err := qr.Encode(address, qr.M, qr.Auto)
+	if err != nil {
+		return nil, fmt.Errorf("draw QR code: %w", err)
+	}
+	const quiet = 4
+	size := code.Bounds().Dx() + 2*quiet
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[1]d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[1]dH0z"/><path d="`, size)
+	for y := range code.Bounds().Dy() {
+		for x := range code.Bounds().Dx() {
+			if code.At(x, y) == color.Black {
+				fmt.Fprintf(&b, "M%d %dh1v1h-1z", x+quiet, y+quiet)
+			}
+		}
+	}
+	b.WriteString(`"/></svg>`)
+	return b.Bytes(), nil
 }
 
 // halfBlocks draws a picture with a pixel for each module, two rows a line, with a quiet

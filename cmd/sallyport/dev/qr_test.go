@@ -3,6 +3,7 @@ package dev
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"image/color"
 	"image/png"
 	"strings"
@@ -90,5 +91,36 @@ func undraw(lines []string, colour bool) [][]bool {
 func TestTextTooLongForAQRCodeIsRefused(t *testing.T) {
 	if _, err := qrText(strings.Repeat("secret", 1000), true); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error = %v, want one without the text", err)
+	}
+}
+
+// The picture of the television has the same modules as the code in the terminal.
+func TestQRCodeAsPicture(t *testing.T) {
+	const address = "http://localhost:8080/device?user_code=BCDF-GHJK"
+	text, err := qrText(address, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := undraw(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), true)
+	picture, err := qrPicture(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dark := 0
+	for y := range m {
+		for x := range m[y] {
+			if drawn := strings.Contains(string(picture), fmt.Sprintf("M%d %dh1v1h-1z", x+4, y+4)); drawn != m[y][x] {
+				t.Fatalf("module %d, %d: drawn %t, want %t", x, y, drawn, m[y][x])
+			}
+			if m[y][x] {
+				dark++
+			}
+		}
+	}
+	if dark == 0 || strings.Count(string(picture), "h1v1") != dark {
+		t.Errorf("%d modules, want %d", strings.Count(string(picture), "h1v1"), dark)
+	}
+	if _, err := qrPicture(strings.Repeat("x", 5000)); err == nil {
+		t.Error("a code of 5,000 characters")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 )
 
@@ -38,6 +39,8 @@ func seeds(at place, s secrets) desired.State {
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/", demo + "/callback"}, AllowedOrigins: []string{demo}},
 			{ID: "vault", Name: "Meridian Vault", Public: true, SilentLogin: true, HeadlessLogin: true, ManagesFactors: true, MFA: "ALWAYS", LoginURL: demo + "/own-login/",
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/"}, AllowedOrigins: []string{demo}},
+			{ID: "tv", Name: "Meridian TV", Public: true, MFA: "OFF", GrantTypes: []string{clients.DeviceCode, "refresh_token"}, Scopes: scopes, Consent: "ask",
+				AllowedOrigins: []string{demo}},
 			{ID: "m2m", Name: "Machine", Secret: s.M2M, GrantTypes: []string{"client_credentials"}, Scopes: []string{"orders:read", "orders:write"}},
 		},
 		Users: []desired.User{

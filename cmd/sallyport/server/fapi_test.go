@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// refusal is a row of a table of modules: what the client sends is refused with a status and one of
-// these errors.
+// mustRefuse checks that what a client sent, a module by its name, is refused with one of these errors.
 func (r reply) mustRefuse(t *testing.T, name string, codes ...string) {
 	t.Helper()
 	if (r.code != http.StatusBadRequest && r.code != http.StatusUnauthorized) || !slices.Contains(codes, r.get("error")) {

@@ -1,10 +1,10 @@
--- Authorization requests that people end elsewhere while their clients poll (RFC 8628, CIBA).
+-- Authorization requests that people end elsewhere while their clients poll (RFC 8628).
 
 -- +goose Up
 CREATE TABLE polled_requests (
     id         TEXT NOT NULL PRIMARY KEY,
     hash       BLOB NOT NULL UNIQUE,
-    user_code  BLOB UNIQUE,
+    user_code  BLOB NOT NULL UNIQUE,
     grant_type TEXT NOT NULL,
     client_id  TEXT NOT NULL,
     user_id    TEXT REFERENCES users (id) ON DELETE CASCADE,
