@@ -17,6 +17,7 @@ type Sent struct {
 	Left       int      // responses that are still compared
 	Delivery   Delivery // of its message
 	Pause      time.Duration
+	ExpiresAt  time.Time // of a code that was sent; zero: none was
 }
 
 // Sent returns the newest code that this browser had sent in a login with the usage and, if given,
@@ -46,6 +47,7 @@ func (v *Verifier) Sent(ctx context.Context, caller mfa.Caller, p Login, c Choic
 	if !i.Sends {
 		return out, nil
 	}
+	out.ExpiresAt = ends
 	if out.Delivery, err = v.deliveryOf(ctx, s); err != nil {
 		return Sent{}, err
 	}

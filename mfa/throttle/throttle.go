@@ -47,6 +47,9 @@ const (
 	forgetPasswordless = 30 * 24 * time.Hour
 )
 
+// Resend is how long the next message to an address, or to a name, has to wait at most.
+const Resend = time.Minute
+
 // Schedule returns the waits of a bucket (RFC 4226 section 7.3). 100 consecutive failures
 // disable a second factor (NIST SP 800-63B section 5.2.2). Idle password counters expire
 // after a day, passwordless ones after thirty days, those of the second factor never. No success
@@ -59,7 +62,7 @@ func Schedule(bucket string) storage.Schedule {
 	case Passwordless:
 		s.Cap, s.Max, s.Forget = time.Hour, 100, forgetPasswordless
 	case Send:
-		s.Free, s.Cap, s.Forget = 0, time.Minute, time.Hour
+		s.Free, s.Cap, s.Forget = 0, Resend, time.Hour
 	case SendHour, SendAddress, SendCaller:
 		return within(5, time.Hour)
 	case SendNetwork:

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -29,12 +30,13 @@ var (
 type messagePage struct {
 	byMessage
 	Username string
-	Pause    int    // seconds until another message can be requested
-	Sent     string // sealed sentState; "": none
+	Pause    int       // seconds until another message can be requested
+	Sent     string    // sealed sentState; "": none
+	Until    time.Time // when the code of the message expires, unless a later one was sent; zero: not known
 }
 
-// resendPause is how long another message to the same name has to wait.
-const resendPause = time.Minute
+// Mailbox is the mailbox that the message is read in, as far as the typed name tells.
+func (d messagePage) Mailbox() *page.Mailbox { return page.MailboxOf(d.Username) }
 
 // sentParam of an address holds a sealed sentState.
 const (
@@ -46,7 +48,7 @@ const (
 // in an address. Its length depends on the name alone.
 type sentState struct {
 	Username string `json:"username"`
-	Until    int64  `json:"until"` // Unix time at which another message can be requested
+	At       int64  `json:"at"` // Unix time at which the message was requested
 }
 
 // showAsk asks for a name.
@@ -75,7 +77,7 @@ func (p *Pages) requested(c *gin.Context, w byMessage, name string, err error) {
 // toCode redirects to the page for the code, so that it can be loaded again, and left and come back
 // to, without sending the form again.
 func (p *Pages) toCode(c *gin.Context, w byMessage, name string) {
-	text, err := json.Marshal(sentState{name, web.Now(c).Add(resendPause).Unix()})
+	text, err := json.Marshal(sentState{name, web.Now(c).Unix()})
 	if err == nil {
 		var sealed string
 		if sealed, err = p.look.Seal(sentPurpose, web.Caller(c).Browser, text); err == nil {
@@ -94,11 +96,11 @@ func (p *Pages) sentOf(c *gin.Context, w byMessage, sealed string) (messagePage,
 	if !ok || json.Unmarshal(text, &s) != nil {
 		return messagePage{}, false
 	}
-	left := time.Unix(s.Until, 0).Sub(web.Now(c))
-	if left < -p.lifeOf(w) {
-		return messagePage{}, false // the history of a shared browser must not name the person before
+	at := time.Unix(s.At, 0)
+	if d := (messagePage{w, s.Username, max(page.Seconds(at.Add(throttle.Resend).Sub(web.Now(c))), 0), sealed, at.Add(p.lifeOf(w))}); web.Now(c).Before(d.Until.Add(throttle.Resend)) {
+		return d, true
 	}
-	return messagePage{w, s.Username, max(page.Seconds(left), 0), sealed}, true
+	return messagePage{}, false // the history of a shared browser must not name the person before
 }
 
 // lifeOf returns how long a code is valid.

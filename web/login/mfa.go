@@ -43,7 +43,8 @@ type mfaPage struct {
 	Remembers bool               // the user may have the browser remembered, for so many
 	Days      int                // or
 	Hours     int
-	Remember  bool // the user wants that
+	Remember  bool      // the user wants that
+	Until     time.Time // when a code that was sent expires; zero: none was
 	page.Sending
 	page.Ceremony // of a way without a code
 }
@@ -165,6 +166,7 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 		exchange.Choice{Method: d.Way.Method, Authenticator: d.Way.Chosen, Usage: mfa.UsageSecond})
 	switch {
 	case err == nil:
+		d.Until = sent.ExpiresAt
 		d.Exchange, d.Left, d.State, d.Pause = sent.Exchange, sent.Left, sent.Delivery, max(d.Pause, page.Seconds(sent.Pause))
 	case mfa.CodeOf(err) != "":
 		d.Exchange = "" // it has ended

@@ -105,6 +105,7 @@ func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")
 	c.OutboxFile, c.SMS.Countries, c.CodeFactors = folder.path(outboxName), []string{"*"}, []string{"email", "sms"}
+	c.Fetch.AllowedNetworks = []string{"127.0.0.0/8", "::1/128"} // applications on this machine are told of a sign-out
 	c.SignUp, c.Usernames.Editable = "open", true
 	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
 	if at.secure {
