@@ -103,8 +103,13 @@ type Config struct {
 	RequirePushed bool `yaml:"require_pushed_authorization_requests" env:"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS"`
 	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
 	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
-	RequireDPoPNonce bool         `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
-	Registration     Registration `yaml:"registration" envPrefix:"REGISTRATION_"`
+	RequireDPoPNonce bool            `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
+	ClientDocuments  ClientDocuments `yaml:"client_documents" envPrefix:"CLIENT_DOCUMENTS_"`
+	// Protected resources, https addresses, that accept tokens of this server: discovery lists them
+	// (RFC 9728), and [clients with a document](guides/clients-by-document.md) may request tokens for
+	// them (RFC 8707). Registered clients have an `audience` of their own.
+	Resources    []string     `yaml:"resources" env:"RESOURCES"`
+	Registration Registration `yaml:"registration" envPrefix:"REGISTRATION_"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`
@@ -374,10 +379,11 @@ func Default() Config {
 		Mail:         Mail{Port: 587, TLS: "starttls"},
 		Hook:         Hook{Kinds: []string{"sms"}},
 		SMS:          SMS{Daily: 1000, Free: 50, Ratio: 5, PasswordReset: true}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
-		Usernames:    Usernames{Keep: 90 * 24 * time.Hour, Reserved: reservedUsernames()},
-		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
-		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
-		SigningAlgs:  []string{"RS256", "ES256"},
-		DrainTime:    5 * time.Second,
+		Usernames:       Usernames{Keep: 90 * 24 * time.Hour, Reserved: reservedUsernames()},
+		Fingerprints:    Fingerprints{Codes: []string{"ip", "user_agent"}},
+		Keys:            Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
+		SigningAlgs:     []string{"RS256", "ES256"},
+		ClientDocuments: ClientDocuments{Scopes: []string{"openid", "profile", "email", "offline_access"}, MFA: "OFF"},
+		DrainTime:       5 * time.Second,
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"sallyport/config/strict"
 )
 
-//go:embed config.go fetch.go mtls.go passkeys.go registration.go tracing.go usernames.go
+//go:embed clientdocuments.go config.go fetch.go mtls.go passkeys.go registration.go tracing.go usernames.go
 var source embed.FS
 
 // Reference describes every setting.

@@ -47,6 +47,7 @@ func (c Config) check(r *strict.Reader) {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}
 	c.checkWords(r)
+	c.checkClientDocuments(r)
 	c.checkSupport(r)
 	c.checkSignUp(r)
 	if c.KeyFile == "" {

@@ -92,12 +92,11 @@ func (p *Provider) checkResource(_ context.Context, r *request, values url.Value
 	if len(resources) > oauth.MaxValues {
 		return oauth.NewError("invalid_target", "there are too many resources")
 	}
-	for _, resource := range resources {
-		if !slices.Contains(r.client.Audience, resource) {
-			return oauth.NewError("invalid_target", "a resource is not registered for this client")
-		}
+	named, ok := oauth.Resources(append([]string{p.url(oauth.UserinfoPath)}, r.client.Audience...), resources)
+	if !ok {
+		return oauth.NewError("invalid_target", "a resource is not registered for this client")
 	}
-	r.resource = resources
+	r.resource = named
 	return nil
 }
 

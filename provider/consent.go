@@ -155,7 +155,19 @@ func destinationOf(redirect string) Destination {
 // scheme, which any program can use, instead of a claimed https URL. Such a client gets nothing
 // without user interaction (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (r *request) impersonable() bool {
+	if r.client.Document && !sameHost(string(r.client.ID), r.redirect) {
+		return true // the user knows the host of the client_id, and another one gets the response
+	}
 	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !isClaimed(r.redirect)
+}
+
+func sameHost(a, b string) bool {
+	x, err := url.Parse(a)
+	if err != nil {
+		return false
+	}
+	y, err := url.Parse(b)
+	return err == nil && x.Hostname() == y.Hostname()
 }
 
 // isClaimed reports whether a redirect URI is https, and not on a loopback host.

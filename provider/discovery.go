@@ -63,6 +63,8 @@ type metadata struct {
 	Pushed                 string            `json:"pushed_authorization_request_endpoint"`
 	Device                 string            `json:"device_authorization_endpoint"`
 	RequestObjectAlgs      []string          `json:"request_object_signing_alg_values_supported"`
+	ClientDocuments        bool              `json:"client_id_metadata_document_supported,omitempty"`
+	ProtectedResources     []string          `json:"protected_resources"`
 	DetailsTypes           []string          `json:"authorization_details_types_supported,omitempty"`
 	RequireSignedObject    bool              `json:"require_signed_request_object"`
 	AuthorizationAlgs      []string          `json:"authorization_signing_alg_values_supported"` // JARM section 4
@@ -97,6 +99,8 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	if mode := p.options.Registration.Mode; mode == registration.Token || mode == registration.Open {
 		m.Registration = p.url(registration.Path)
 	}
+	m.ClientDocuments = p.options.Documents != nil
+	m.ProtectedResources = append([]string{p.url(oauth.UserinfoPath)}, p.options.Resources...)
 	if p.options.SignUp != nil {
 		m.Prompts = append(m.Prompts, "create")
 	}
@@ -108,6 +112,27 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	m.Claims = append(m.Claims, claims.Names()...)
 	return oauth.NewDocument(m)
 }
+
+// resourceMetadata describes a protected resource (RFC 9728 section 2).
+type resourceMetadata struct {
+	Resource    string   `json:"resource"`
+	Servers     []string `json:"authorization_servers"`
+	Scopes      []string `json:"scopes_supported"`
+	Bearer      []string `json:"bearer_methods_supported"`
+	DPoPAlgs    []string `json:"dpop_signing_alg_values_supported"`
+	Certificate bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+}
+
+// describeUserinfo returns the metadata of the userinfo endpoint. Its scopes are those that return
+// claims.
+func (p *Provider) describeUserinfo() (oauth.Document, error) {
+	scopes := slices.DeleteFunc(claims.Scopes(), func(s string) bool { return s == "offline_access" })
+	return oauth.NewDocument(resourceMetadata{Resource: p.url(oauth.UserinfoPath), Servers: []string{p.options.Issuer}, Scopes: scopes,
+		Bearer: []string{"header", "body"}, DPoPAlgs: dpop.Algorithms(), Certificate: p.options.MTLS != nil})
+}
+
+// UserinfoMetadata returns the metadata of the userinfo endpoint as a protected resource (RFC 9728).
+func (p *Provider) UserinfoMetadata() oauth.Document { return p.userinfo }
 
 // JWKS returns the published key set (RFC 7517 section 5).
 func (p *Provider) JWKS() oauth.Document { return p.keys.JWKS() }

@@ -94,7 +94,7 @@ func parameterName(name string) string {
 // *oauth.Error is returned with a request and may be.
 func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*request, error) {
 	r := &request{at: at, maxAge: -1, mode: modeQuery}
-	c, err := p.clientOf(ctx, values)
+	c, err := p.clientOf(ctx, values, nil)
 	if err != nil {
 		return nil, err
 	}

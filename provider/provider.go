@@ -20,6 +20,7 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/provider/backchannel"
 	"sallyport/provider/clientauth"
+	"sallyport/provider/clientdocument"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/details"
@@ -80,6 +81,10 @@ type Options struct {
 	RequirePushed bool
 	// Registration is how clients register themselves; the provider completes it.
 	Registration registration.Options
+	// Documents lets clients that nobody registered describe themselves; nil: they cannot.
+	Documents *clientdocument.Options
+	// Resources are protected resources that discovery lists (RFC 9728 section 4).
+	Resources []string
 	// Fetcher reads what clients publish; their request objects are kept apart. nil: from the internet only.
 	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
@@ -116,6 +121,7 @@ type Provider struct {
 	objects  *fetch.Fetcher // reads request objects
 
 	started   atomic.Int64 // requests stored
+	userinfo  oauth.Document
 	discovery atomic.Pointer[oauth.Document]
 	polling   sync.Mutex       // one poll at a time
 	versions  map[string]int64 // as last read; guarded by polling
@@ -133,9 +139,17 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger, keys: signing.New(signing.Form{}, random)}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
+	if o.Documents != nil {
+		p.clients.With(clientdocument.New(o.Fetcher, now, *o.Documents))
+	}
 	if err := p.publish(); err != nil {
 		return nil, err
 	}
+	userinfo, err := p.describeUserinfo()
+	if err != nil {
+		return nil, err
+	}
+	p.userinfo = userinfo
 	p.ClientKeys, p.objects = clientkeys.New(o.Fetcher, now), o.Fetcher.Apart()
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, p.ClientKeys, now)
 	p.Backchannel = backchannel.New(p.clients, p.codec, o.Fetcher, now)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -39,7 +38,7 @@ const (
 // section 5, RFC 9126 section 4). The errors are those of read. admit is called before anything is
 // fetched.
 func (p *Provider) readNew(ctx context.Context, sent url.Values, admit func() error) (*request, error) {
-	c, err := p.clientOf(ctx, sent)
+	c, err := p.clientOf(ctx, sent, admit)
 	if err != nil {
 		return nil, err
 	}
@@ -84,21 +83,41 @@ func (p *Provider) refuseOutside(c *clients.Client, sent url.Values, e *oauth.Er
 }
 
 // clientOf returns the client that a request names, or a *PageError.
-func (p *Provider) clientOf(ctx context.Context, values url.Values) (*clients.Client, error) {
+func (p *Provider) clientOf(ctx context.Context, values url.Values, admit func() error) (*clients.Client, error) {
 	id := values.Get("client_id")
 	if id == "" {
 		return nil, &PageError{Code: "invalid_request", Reason: oauth.NoClient, Description: "the parameter is missing", Parameter: "client_id"}
 	}
-	c, err := p.clients.Enabled(ctx, storage.ClientID(id))
-	if err != nil {
+	c, err := p.clients.Described(ctx, storage.ClientID(id), admit)
+	if e := notAdmitted(err); e != nil {
+		return nil, e
+	}
+	if page := undescribed(id, err); page != nil {
+		return nil, page
+	}
+	if err != nil && !isNotFound(err) {
 		return nil, err
 	}
-	if c == nil {
+	if err != nil || c.Disabled {
 		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id",
 			Reason: p.noClient(ctx, values), Client: mfa.Claimed(id), Value: id}
 	}
 	mfa.Refused(ctx, mfa.Refusal{Client: c.ID}) // if the request is refused
 	return c, nil
+}
+
+// undescribed returns the refusal of a client whose document cannot be used; nil: err says something
+// else.
+func undescribed(id string, err error) *PageError {
+	d, ok := errors.AsType[*clients.DocumentError](err)
+	if !ok {
+		return nil
+	}
+	page := &PageError{Code: "invalid_client", Description: d.Text, Parameter: "client_id", Reason: oauth.NoDocument, Client: mfa.Claimed(id), Value: id}
+	if d.Err != nil {
+		page.Value = id + " (" + d.Err.Error() + ")"
+	}
+	return page
 }
 
 // objectAt fetches a request object from an address that the client registered (RFC 9101 section
@@ -186,8 +205,7 @@ func notAdmitted(err error) *oauth.Error {
 	if !ok {
 		return nil
 	}
-	return &oauth.Error{Code: "temporarily_unavailable", Description: "too many requests; Retry-After says how long to wait", Cause: refused,
-		Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
+	return oauth.TooMany(refused)
 }
 
 // external removes the parameters that only the server sets.

@@ -93,6 +93,8 @@ type Step struct {
 	UILocales []string
 	Refusal   string // OAuth error code
 	Reason    string // why, for the developers of the client; "": the code says it
+	// Described: nobody registered the client. Its client_id is the address of what describes it.
+	Described bool
 	// Destination is where the response goes.
 	Destination Destination
 	ClientHome  string // where "back to the application" leads; "": none

@@ -34,6 +34,8 @@ var parts = [][2]string{
 	{"Token exchange", "RFC 8693"},
 	{"Rich authorization requests", "RFC 9396"},
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
+	{"Clients by document", "draft-ietf-oauth-client-id-metadata-document, RFC 8707"},
+	{"Protected resources", "RFC 9728"},
 	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
 }
 

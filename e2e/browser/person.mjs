@@ -24,7 +24,11 @@ export class Person {
     const form = this.page.split('<form').slice(1).map((text) => text.split('</form>')[0]).find((text) => text.includes(` id="${button}"`));
     assert.ok(form, `${this.url.pathname} has no button ${button}:\n${this.page}`);
     const values = new URLSearchParams();
-    for (const [tag] of form.matchAll(/<input[^>]*>/g)) values.set(attribute(tag, 'name'), attribute(tag, 'value') ?? '');
+    for (const [tag] of form.matchAll(/<input[^>]*>/g)) {
+      if (attribute(tag, 'type') !== 'checkbox' || / checked[ >]/.test(tag)) values.append(attribute(tag, 'name'), attribute(tag, 'value') ?? '');
+    }
+    const pressed = [...form.matchAll(/<button[^>]*>/g)].map(([tag]) => tag).find((tag) => tag.includes(` id="${button}"`));
+    if (pressed && attribute(pressed, 'name')) values.set(attribute(pressed, 'name'), attribute(pressed, 'value') ?? '');
     for (const [name, value] of Object.entries(fields)) {
       assert.ok(values.has(name), `the form of ${button} has no field ${name}`);
       values.set(name, value);

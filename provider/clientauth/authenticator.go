@@ -68,7 +68,10 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 		e.Event = mfa.EventClientFailed
 		return nil, e
 	}
-	c, err := a.clients.Client(r.Context(), storage.ClientID(sent.id))
+	c, err := a.clients.Described(r.Context(), storage.ClientID(sent.id), func() error { return a.options.Admit.Spend(v, budget.Opens, 1) })
+	if e := undescribed(err); e != nil {
+		return nil, e
+	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, oauth.Unavailable(err)
 	}
@@ -91,6 +94,18 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 	}
 	mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID})
 	return c, nil
+}
+
+// undescribed returns the refusal of a client whose document may be there later, or was not fetched
+// because its caller caused too much; nil: err says something else.
+func undescribed(err error) *oauth.Error {
+	if d, ok := errors.AsType[*clients.DocumentError](err); ok && d.Away {
+		return &oauth.Error{Code: "temporarily_unavailable", Description: d.Text, Status: http.StatusServiceUnavailable, RetryAfter: 10 * time.Second, Value: d.Error()}
+	}
+	if refused, ok := errors.AsType[*mfa.Error](err); ok {
+		return oauth.TooMany(refused)
+	}
+	return nil
 }
 
 // WithToken authenticates the client that sent a request about a token, and returns the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"sallyport/provider/cache"
@@ -15,11 +16,41 @@ import (
 type Cache struct {
 	store   storage.Clients
 	builtIn map[storage.ClientID]*Client // not stored
-	records *cache.Cache[storage.ClientID, *Client]
+	// documents reads clients that nobody registered; nil: there are none.
+	documents Documents
+	records   *cache.Cache[storage.ClientID, *Client]
 
 	mu      sync.Mutex
 	origins map[string]bool // of all enabled clients; nil: not read yet
 }
+
+// Documents reads clients from the documents at their client_id.
+type Documents interface {
+	// Client returns a client, from memory or its address. admit is called before a call.
+	Client(ctx context.Context, id storage.ClientID, admit func() error) (*Client, error)
+	// Known returns a client from memory; nil: it is not there.
+	Known(id storage.ClientID) *Client
+	// Holder returns what a client is without its document; nil: no client can have this ID.
+	Holder(id storage.ClientID) *Client
+}
+
+// DocumentError says why a client_id leads to no document that can be used.
+type DocumentError struct {
+	Text string // for the developers of the client
+	Away bool   // it may be there later
+	Err  error  // for the log
+}
+
+// Error implements error.
+func (e *DocumentError) Error() string {
+	if e.Err == nil {
+		return e.Text
+	}
+	return e.Text + ": " + e.Err.Error()
+}
+
+// Unwrap returns storage.ErrNotFound: to who does not ask for more, there is no such client.
+func (e *DocumentError) Unwrap() error { return storage.ErrNotFound }
 
 // NewCache returns a Cache of at most max clients. builtIn are clients of the server itself.
 func NewCache(store storage.Clients, max int, builtIn ...storage.Client) *Cache {
@@ -30,8 +61,48 @@ func NewCache(store storage.Clients, max int, builtIn ...storage.Client) *Cache 
 	return c
 }
 
-// Client returns a client, disabled ones included, or storage.ErrNotFound.
+// With returns the cache, with clients that nobody registered.
+func (c *Cache) With(d Documents) *Cache {
+	c.documents = d
+	return c
+}
+
+// Client returns a client, disabled ones included, or storage.ErrNotFound. It fetches nothing: a client
+// with a document is found while that is in memory.
 func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error) {
+	found, err := c.registered(ctx, id)
+	if c.documents != nil && errors.Is(err, storage.ErrNotFound) {
+		if known := c.documents.Known(id); known != nil {
+			return known, nil
+		}
+	}
+	return found, err
+}
+
+// Described is Client, and fetches the document of a client that has one. admit, if not nil, is called
+// before. For a document that cannot be used the error is a *DocumentError too.
+func (c *Cache) Described(ctx context.Context, id storage.ClientID, admit func() error) (*Client, error) {
+	found, err := c.registered(ctx, id)
+	if c.documents != nil && strings.HasPrefix(string(id), "https://") && errors.Is(err, storage.ErrNotFound) {
+		return c.documents.Client(ctx, id, admit)
+	}
+	return found, err
+}
+
+// Holder is Enabled for who holds a token: a client whose document is not in memory is what all such
+// clients are.
+func (c *Cache) Holder(ctx context.Context, id storage.ClientID) (*Client, error) {
+	found, err := c.Enabled(ctx, id)
+	if found == nil && err == nil && c.documents != nil {
+		if _, err := c.registered(ctx, id); errors.Is(err, storage.ErrNotFound) {
+			found = c.documents.Holder(id)
+		}
+	}
+	return found, err
+}
+
+// registered returns a client that an operator registered, or one of the server itself.
+func (c *Cache) registered(ctx context.Context, id storage.ClientID) (*Client, error) {
 	if b := c.builtIn[id]; b != nil {
 		return b, nil
 	}

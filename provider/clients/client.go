@@ -16,8 +16,10 @@ import (
 // Client is a registered client, as fosite uses it. It is shared and read-only.
 type Client struct {
 	storage.Client
-	Origins map[string]bool // from which pages may send its requests, as package origin writes them
-	Sector  string          // of its subjects (OpenID Connect Core section 8.1); "": they are public
+	// Document: its client_id is the address of a document that describes it, and nobody registered it.
+	Document bool
+	Origins  map[string]bool // from which pages may send its requests, as package origin writes them
+	Sector   string          // of its subjects (OpenID Connect Core section 8.1); "": they are public
 }
 
 // FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.

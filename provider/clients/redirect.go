@@ -28,12 +28,20 @@ func (c *Client) CheckRedirect(uri string) string {
 	if authority(uri, "@") {
 		return "the address holds user information"
 	}
-	for _, registered := range c.RedirectURIs {
-		if uri == registered || (c.Native && sameLoopback(uri, registered)) {
-			return ""
-		}
+	if c.RegisteredRedirect(uri) != "" {
+		return ""
 	}
 	return "the address is not registered for this application"
+}
+
+// RegisteredRedirect returns the registered URI that a redirect URI is, but for its port; "": none.
+func (c *Client) RegisteredRedirect(uri string) string {
+	for _, registered := range c.RedirectURIs {
+		if uri == registered || c.Native && sameLoopback(uri, registered, loopbackHosts[:2]) || c.Document && sameLoopback(uri, registered, loopbackHosts) {
+			return registered
+		}
+	}
+	return ""
 }
 
 // authority reports whether the authority of a URI contains any of the characters.
@@ -49,11 +57,14 @@ func authority(uri, any string) bool {
 	return strings.ContainsAny(rest, any)
 }
 
-// sameLoopback compares two URIs without their ports. RFC 8252 section 7.3 allows native
-// applications any port on the loopback interface, for http with an IP literal only:
-// "localhost" may resolve to another host.
-func sameLoopback(uri, registered string) bool {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+// loopbackHosts are those whose port is free. RFC 8252 section 7.3 allows native applications any port
+// on the loopback interface, for http with an IP literal only: "localhost" may resolve to another
+// host. Clients with a document may use it too, as most of them do (decision 0160).
+var loopbackHosts = []string{"http://127.0.0.1", "http://[::1]", "http://localhost"}
+
+// sameLoopback compares two URIs on the same one of the hosts, without their ports.
+func sameLoopback(uri, registered string, hosts []string) bool {
+	for _, host := range hosts {
 		tail, ok := strings.CutPrefix(registered, host)
 		if !ok {
 			continue

@@ -89,3 +89,23 @@ func FuzzRedirect(f *testing.F) {
 		}
 	})
 }
+
+// Conformance (Clients by document): RFC 8252 7.3, 8.3: the port of 127.0.0.1, [::1] and localhost is free, and of nothing else
+func TestPortsOfClientsWithADocument(t *testing.T) {
+	c := New(storage.Client{RedirectURIs: []string{"http://127.0.0.1/cb", "http://[::1]:1/cb", "http://localhost:3000/cb", "https://localhost/s", "https://editor.example/cb", "http://127.0.0.2/cb"}})
+	c.Document = true
+	for uri, want := range map[string]bool{
+		"http://127.0.0.1/cb": true, "http://127.0.0.1:50000/cb": true, "http://[::1]/cb": true, "http://[::1]:65535/cb": true, "http://localhost/cb": true, "http://localhost:8/cb": true,
+		"http://localhost:65536/cb": false, "http://localhost:/cb": false, "http://localhost:80x/cb": false, "http://localhost.evil.example/cb": false, "http://localhost:8@evil.example/cb": false,
+		"http://LOCALHOST/cb": false, "http://localhost./cb": false, "http://localhost:8/other": false, "http://localhost:8/cb?x=y": false, "http://127.0.0.1:8/cb/": false,
+		"https://localhost:8/s": false, "https://localhost:8/cb": false, "https://editor.example:8/cb": false, "http://127.0.0.2:8/cb": false, "http://127.1:8/cb": false, "http://[::ffff:127.0.0.1]:8/cb": false,
+	} {
+		if got := c.CheckRedirect(uri) == ""; got != want {
+			t.Errorf("%s: %v, want %v", uri, got, want)
+		}
+	}
+	c.Document, c.Native = false, true
+	if c.CheckRedirect("http://localhost:8/cb") == "" {
+		t.Error("the port of localhost is free for a registered client")
+	}
+}

@@ -25,6 +25,7 @@ var (
 	ErrURL       = errors.New("the address is not an https URL")
 	ErrBusy      = errors.New("too many documents are being fetched")
 	ErrTooLarge  = errors.New("the document is too large")
+	ErrGone      = errors.New("there is no document at the address")
 )
 
 const (
@@ -53,6 +54,9 @@ type Want struct {
 	// A document is used again for Least, and longer if its Cache-Control allows, but not after
 	// Most; until then it also stands in for one that cannot be fetched.
 	Least, Most time.Duration
+	// Current: where the server says that there is no document any more, the one in memory does not
+	// stand in for it.
+	Current bool
 	// Admit, if not nil, is called before a call for a document that is not in memory, or by Newer.
 	// Its error refuses the call.
 	Admit func() error
@@ -61,6 +65,7 @@ type Want struct {
 // Document is a document as it was fetched. It is shared and read-only.
 type Document struct {
 	Body []byte
+	Type string    // its Content-Type
 	At   time.Time // when it was fetched
 	kept time.Duration
 	err  error // the call failed
@@ -111,6 +116,12 @@ func (f *Fetcher) Get(ctx context.Context, w Want) (Document, error) {
 	return f.get(ctx, w, func(d Document) bool { return f.now().Sub(d.At) < d.kept })
 }
 
+// Kept returns a document from memory that was fetched less than most ago.
+func (f *Fetcher) Kept(address string, most time.Duration) (Document, bool) {
+	d, _, found := f.kept.Get(memoryKey(address))
+	return d, found && d.err == nil && f.now().Sub(d.At) < most
+}
+
 // Newer returns a document that was fetched after the given time. It is for documents that the one
 // in memory proves to be outdated.
 func (f *Fetcher) Newer(ctx context.Context, w Want, than time.Time) (Document, error) {
@@ -130,7 +141,7 @@ func (f *Fetcher) get(ctx context.Context, w Want, good func(Document) bool) (Do
 	switch {
 	case failed.err == nil:
 		return failed, nil
-	case found && f.now().Sub(last.At) < w.Most && ctx.Err() == nil:
+	case found && f.now().Sub(last.At) < w.Most && ctx.Err() == nil && !(w.Current && errors.Is(failed.err, ErrGone)):
 		return last, nil
 	}
 	return Document{}, failed.err
@@ -226,10 +237,15 @@ func (f *Fetcher) fetch(ctx context.Context, w Want) Document {
 		return d
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusGone {
+		d.err = fmt.Errorf("fetch: %w", ErrGone)
+		return d
+	}
 	if response.StatusCode != http.StatusOK {
 		d.err = fmt.Errorf("fetch: HTTP %d", response.StatusCode)
 		return d
 	}
+	d.Type = response.Header.Get("Content-Type")
 	d.Body, err = io.ReadAll(io.LimitReader(response.Body, w.Max+1))
 	if err == nil {
 		err = ctx.Err() // a server that ends what was cut off makes it look whole

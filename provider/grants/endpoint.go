@@ -99,7 +99,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if !isAccess || !isSession || !isClient {
 		return nil, oauth.ErrorOf(errSession)
 	}
-	if e := narrow(access, sess, c, form); e != nil {
+	if e := narrow(access, sess, c, form, i.options.Issuer); e != nil {
 		return nil, e
 	}
 	if sess.details, err = i.details(sess, c, form); err != nil {
@@ -135,7 +135,7 @@ func tokenType(bound *token.Confirmation) string { return token.Access{Confirmat
 
 // narrow limits scopes and resources to those of the request. fosite ignores both; a request
 // for more than was granted is refused (RFC 6749 section 6, RFC 8707 section 2.2).
-func narrow(access *fosite.AccessRequest, s *session, c *clients.Client, form url.Values) *oauth.Error {
+func narrow(access *fosite.AccessRequest, s *session, c *clients.Client, form url.Values, issuer string) *oauth.Error {
 	scopes := oauth.Fields(form.Get("scope"))
 	switch form.Get("grant_type") {
 	case "client_credentials":
@@ -153,14 +153,15 @@ func narrow(access *fosite.AccessRequest, s *session, c *clients.Client, form ur
 		}
 	}
 	granted := s.authorization.Audience
-	if !oauth.Covers(c.Audience, granted) {
+	registered := append([]string{issuer + oauth.UserinfoPath}, c.Audience...)
+	if !oauth.Covers(registered, granted) {
 		return oauth.NewError("invalid_target", "a resource is no longer registered for this client")
 	}
 	if len(granted) == 0 {
-		granted = c.Audience
+		granted = registered
 	}
-	resources := form["resource"]
-	if len(resources) > oauth.MaxValues || !oauth.Covers(granted, resources) {
+	resources, ok := oauth.Resources(granted, form["resource"])
+	if len(form["resource"]) > oauth.MaxValues || !ok {
 		return oauth.NewError("invalid_target", "a resource was not granted")
 	}
 	s.audience = resources

@@ -65,7 +65,7 @@ func audienceOf(c *clients.Client, s *session) token.Audience {
 		return s.audience
 	case len(s.authorization.Audience) > 0:
 		return s.authorization.Audience
-	case len(c.Audience) > 0:
+	case len(c.Audience) > 0 && !c.Document: // whose resources are all that the operator has
 		return c.Audience
 	}
 	return token.Audience{string(c.ID)}

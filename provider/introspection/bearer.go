@@ -33,7 +33,7 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, v
 		e.respond.ResourceError(w, r, oauth.Unavailable(err))
 		return
 	}
-	c, err := e.clients.Enabled(r.Context(), t.Client)
+	c, err := e.clients.Holder(r.Context(), t.Client)
 	if err != nil {
 		e.respond.ResourceError(w, r, oauth.Unavailable(err))
 		return

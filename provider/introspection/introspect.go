@@ -82,7 +82,7 @@ func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented
 // or, for client credentials, it was not revoked. One that was exchanged must not be revoked, nor what it was
 // exchanged for. It returns the current roles of the user too.
 func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool, error) {
-	c, err := e.clients.Enabled(ctx, t.Client)
+	c, err := e.clients.Holder(ctx, t.Client)
 	if c == nil {
 		return nil, false, err
 	}
@@ -107,7 +107,7 @@ func (e *Endpoints) stands(ctx context.Context, t token.Access) (bool, error) {
 		return false, err
 	}
 	for _, source := range t.Sources {
-		if c, err := e.clients.Enabled(ctx, source.Client); c == nil {
+		if c, err := e.clients.Holder(ctx, source.Client); c == nil {
 			return false, err
 		}
 		if source.ID == "" {

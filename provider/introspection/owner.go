@@ -21,7 +21,7 @@ func (e *Endpoints) Owner(ctx context.Context, presented string) (mfa.Owner, err
 	if err != nil || t.Grant == "" {
 		return mfa.Owner{}, notSignedIn("the token is not an active access token of a user")
 	}
-	c, err := e.clients.Enabled(ctx, t.Client)
+	c, err := e.clients.Holder(ctx, t.Client)
 	if err != nil {
 		return mfa.Owner{}, err
 	}

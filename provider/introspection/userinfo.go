@@ -38,7 +38,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Calle
 		return answer{}, errInactive(oauth.UnknownToken)
 	}
 	mfa.Refused(ctx, mfa.Refusal{Client: t.Client}) // if it is refused
-	if !t.ForClient() {
+	if !t.ForClient() && !slices.Contains(t.Audience, e.issuer+oauth.UserinfoPath) {
 		return answer{}, errAudience()
 	}
 	proof, fault := e.checkHolder(w, r, v, presented, t)
@@ -59,7 +59,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, v mfa.Calle
 	if !slices.Contains(scopes, "openid") {
 		return answer{}, oauth.NewError("insufficient_scope", "the scope openid was not granted")
 	}
-	c, err := e.clients.Enabled(ctx, t.Client)
+	c, err := e.clients.Holder(ctx, t.Client)
 	if err != nil {
 		return answer{}, oauth.Unavailable(err)
 	}

@@ -7,6 +7,14 @@ import (
 	"fmt"
 )
 
+const (
+	// UserinfoPath is that of the userinfo endpoint, the protected resource of this server.
+	UserinfoPath = "/userinfo"
+	// ResourceMetadata is the path, before that of a resource, at which its metadata is (RFC 9728
+	// section 3.1).
+	ResourceMetadata = "/.well-known/oauth-protected-resource"
+)
+
 // Document is a published document, the same for every caller.
 type Document struct {
 	Body []byte

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -51,6 +52,12 @@ func NewError(code, description string) *Error {
 // Unavailable returns the error for a storage failure: the client may try again.
 func Unavailable(cause error) *Error {
 	return &Error{Code: "temporarily_unavailable", Description: "try again later", Status: http.StatusServiceUnavailable, Cause: cause}
+}
+
+// TooMany refuses a caller who caused too much.
+func TooMany(refused *mfa.Error) *Error {
+	return &Error{Code: "temporarily_unavailable", Description: "too many requests; Retry-After says how long to wait", Cause: refused,
+		Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
 }
 
 // registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707 section 2,

@@ -94,3 +94,31 @@ func Fields(text string) []string {
 func Covers(list, wanted []string) bool {
 	return !slices.ContainsFunc(wanted, func(s string) bool { return !slices.Contains(list, s) })
 }
+
+// Resources returns the registered resources that a parameter names (RFC 8707 section 2); false: one of
+// them is none. They are compared as strings, but clients add the slash to a bare origin, or leave
+// it out: it is the same resource (RFC 3986 section 6.2.3). What is registered becomes the audience.
+func Resources(registered, named []string) ([]string, bool) {
+	var out []string
+	for _, n := range named {
+		i := slices.Index(registered, n)
+		if i < 0 {
+			i = slices.IndexFunc(registered, func(r string) bool {
+				return isBareOrigin(r) && isBareOrigin(n) && strings.TrimSuffix(r, "/") == strings.TrimSuffix(n, "/")
+			})
+		}
+		if i < 0 {
+			return nil, false
+		}
+		if !slices.Contains(out, registered[i]) {
+			out = append(out, registered[i])
+		}
+	}
+	return out, true
+}
+
+// isBareOrigin reports whether a URL has nothing after its host but perhaps a slash.
+func isBareOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Path == "" || u.Path == "/") && !strings.ContainsAny(text, "?#")
+}

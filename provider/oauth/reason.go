@@ -16,6 +16,7 @@ const (
 	WrongSecret          = "wrong_secret"
 	WrongMethod          = "wrong_method" // not the client's token_endpoint_auth_method
 	NoClient             = "no_client"    // the request names none
+	NoDocument           = "no_document"  // at its client_id is no document that can be used
 	MalformedCredentials = "malformed_credentials"
 	UnsupportedMethod    = "unsupported_method" // another client_assertion_type
 	InvalidAssertion     = "invalid_assertion"  // malformed, expired, for another server, or of another key
@@ -51,7 +52,7 @@ const (
 
 // Reasons returns all of these.
 func Reasons() []string {
-	return []string{UnknownClient, DisabledClient, WrongSecret, WrongMethod, NoClient, MalformedCredentials, UnsupportedMethod,
+	return []string{UnknownClient, DisabledClient, WrongSecret, WrongMethod, NoClient, NoDocument, MalformedCredentials, UnsupportedMethod,
 		InvalidAssertion, UsedAssertion, UnavailableKeys, NoEncryptionKey,
 		UnknownCode, ExpiredCode, UsedCode, WrongVerifier, WrongRedirect, OtherClient, SignedOut, DisabledUser,
 		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken,

@@ -51,6 +51,10 @@ func claimed(r *http.Request) storage.ClientID {
 // offered. A nil error means that no token was sent: the response has no error code.
 func (p *Responder) ResourceError(w http.ResponseWriter, r *http.Request, e *Error) {
 	used, other := `Bearer realm="`+p.Issuer+`"`, `DPoP algs="`+strings.Join(p.ProofAlgs, " ")+`"`
+	if r.URL.Path == UserinfoPath { // RFC 9728 section 5.1; its aliases are no resources of their own
+		metadata := `, resource_metadata="` + p.Issuer + ResourceMetadata + UserinfoPath + `"`
+		used, other = used+metadata, other+metadata
+	}
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); isDPoP(scheme) {
 		used, other = other, used
 	}

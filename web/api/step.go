@@ -90,12 +90,14 @@ type consentBody struct {
 	// Details are the authorization details of the request.
 	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// Host that the result is sent to, in ASCII form; "": a program on the user's device.
-	Host    string `json:"host,omitempty"`
-	Lasting bool   `json:"lasting"` // the access outlives the session
+	Host string `json:"host,omitempty"`
+	// Described: nobody registered the client, whose client_id is the address of what describes it.
+	Described bool `json:"described,omitempty"`
+	Lasting   bool `json:"lasting"` // the access outlives the session
 }
 
 func consentOf(st provider.Step) *consentBody {
-	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Lasting: st.Lasting()}
+	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Lasting: st.Lasting()}
 	if text := st.Request.Params.Get("authorization_details"); text != "" {
 		b.Details = json.RawMessage(text)
 	}

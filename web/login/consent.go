@@ -16,7 +16,10 @@ type consentPage struct {
 	Asked       []provider.Asked
 	Kept        []string // allowed before
 	Destination provider.Destination
-	From        *origin // of a request that began elsewhere; nil: it began in this browser
+	// Described is the address that describes an application which nobody registered; "": it is
+	// registered.
+	Described string
+	From      *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
 
@@ -27,7 +30,11 @@ type consentPage struct {
 func (p consentPage) Details(lang string) []details.Shown { return p.step.Details(lang) }
 
 func consentPageOf(st provider.Step) consentPage {
-	return consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
+	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
+	if st.Described {
+		p.Described = string(st.Client.ID)
+	}
+	return p
 }
 
 // Choosable reports whether there is anything to leave out.

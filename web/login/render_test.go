@@ -178,7 +178,7 @@ func samples(t testing.TB) []sample {
 		{"consent", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 200, "consent", p.page(c, call, consentPage{
 				Asked: []provider.Asked{{Scope: "openid", Required: true}, {Scope: "email"}, {Scope: "offline_access", LeftOut: true}, {Scope: "orders.read"}},
-				Kept:  []string{"profile"}, Lasting: true, Destination: provider.Destination{Host: "xn--pple-43d.com", Unicode: "\u0430pple.com"}}))
+				Kept:  []string{"profile"}, Lasting: true, Described: "https://editor.example/client.json", Destination: provider.Destination{Host: "xn--pple-43d.com", Unicode: "\u0430pple.com"}}))
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
 		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})

@@ -19,6 +19,9 @@ import (
 // Options are the settings of the surface.
 type Options struct {
 	Issuer string // RFC 8414 section 3.1 puts the metadata before its path
+	// AnyOrigin lets pages of every origin call the endpoints: nobody registers the clients that they
+	// may be of. What they send proves who they are, not the cookies of their browser.
+	AnyOrigin bool
 	// PasskeyOrigins are those whose pages may use passkeys; none: there are no passkeys.
 	PasskeyOrigins []string
 }
@@ -47,6 +50,9 @@ func New(p *provider.Provider, o Options) *Surface {
 		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
 	}
 	s.calls, s.reads = web.RegisteredOrigins(p.OriginAllowed), web.AnyOrigin()
+	if o.AnyOrigin {
+		s.calls = s.reads
+	}
 	return s
 }
 
@@ -65,9 +71,10 @@ func (s *Surface) Mount(r gin.IRouter) {
 	r.GET("/userinfo", userinfo.handle)
 	r.POST("/userinfo", userinfo.handle)
 	documents := map[string]document{
-		"/jwks.json":                              s.provider.JWKS,
-		"/.well-known/openid-configuration":       s.provider.Discovery,
-		"/.well-known/oauth-authorization-server": s.provider.Discovery,
+		"/jwks.json":                                s.provider.JWKS,
+		"/.well-known/openid-configuration":         s.provider.Discovery,
+		"/.well-known/oauth-authorization-server":   s.provider.Discovery,
+		oauth.ResourceMetadata + oauth.UserinfoPath: s.provider.UserinfoMetadata,
 	}
 	if s.path != "" {
 		documents["/.well-known/oauth-authorization-server"+s.path] = s.provider.Discovery

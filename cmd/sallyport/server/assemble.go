@@ -117,7 +117,7 @@ func (s *Server) assemble(p Options) error {
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, MTLS: certificates, Logger: p.Log, Admit: s.Budgets.Admit,
-		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, Registration: registrations, RequirePushed: c.RequirePushed, Details: types, Offer: c.Passkeys.Offer, SignUp: s.signUp(c),
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, Registration: registrations, RequirePushed: c.RequirePushed, Details: types, Offer: c.Passkeys.Offer, SignUp: s.signUp(c), Documents: documents(c), Resources: c.Resources,
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
@@ -147,7 +147,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer).WithPasskeys(s.Passkey), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, PasskeyOrigins: s.passkeyOrigins(c)}),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer).WithPasskeys(s.Passkey), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, AnyOrigin: c.ClientDocuments.Enabled, PasskeyOrigins: s.passkeyOrigins(c)}),
 		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets).WithSignUps(s.SignUps).WithSupport(c.SupportURL),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)

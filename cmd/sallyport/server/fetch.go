@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sallyport/config"
+	"sallyport/provider/clientdocument"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clientmetadata"
 	"sallyport/provider/fetch"
@@ -37,4 +38,13 @@ func registrationOptions(c config.Registration) (registration.Options, error) {
 		o.Statements = append(o.Statements, registration.Issuer{Name: name, JWKS: set, JWKSURI: uri})
 	}
 	return o, nil
+}
+
+// documents returns which clients may describe themselves; nil: none.
+func documents(c config.Config) *clientdocument.Options {
+	d := c.ClientDocuments
+	if !d.Enabled {
+		return nil
+	}
+	return &clientdocument.Options{Hosts: d.Hosts, Scopes: d.Scopes, Audience: c.Resources, MFA: d.MFA}
 }

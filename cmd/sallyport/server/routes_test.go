@@ -62,7 +62,7 @@ var routes = map[string]string{
 	"/v1/otps/authenticate": "API key", "/v1/sessions": "API key", "/v1/sessions/authenticate": "API key", "/v1/sessions/revoke": "API key",
 	"/v1/sessions/jwks/:project_id": "public",
 
-	"/.well-known/openid-configuration": "public", "/.well-known/webauthn": "public", "/.well-known/passkey-endpoints": "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
+	"/.well-known/openid-configuration": "public", "/.well-known/webauthn": "public", "/.well-known/passkey-endpoints": "public", "/.well-known/oauth-authorization-server": "public", "/.well-known/oauth-protected-resource/userinfo": "public", "/jwks.json": "public",
 	"/.well-known/jwks.json": "public", "/api/login/v1/openapi.yaml": "public", "/public-srv/tenantinfo/basic": "public", "/static/:version/:name": "public",
 	"/docs/api": "public", "/docs/api/login": "public", "/docs/api/login/openapi.yaml": "public", "/docs/api/cidaas": "public", "/docs/api/cidaas/openapi.yaml": "public",
 	"/docs/api/stytch": "public", "/docs/api/stytch/openapi.yaml": "public", "/docs/api/streambird": "public", "/docs/api/streambird/openapi.yaml": "public",

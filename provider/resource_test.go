@@ -1,0 +1,79 @@
+package provider
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+)
+
+// Conformance (Protected resources): RFC 9728 2, 3.3, 4, 5.1: the userinfo endpoint is a resource with metadata, which its refusals and discovery name, and takes tokens for it
+func TestUserinfoIsAProtectedResource(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp")
+	h.user("ada", "")
+	const resource = issuer + "/userinfo"
+	var metadata struct {
+		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers"`
+		Scopes   []string `json:"scopes_supported"`
+	}
+	h.ok(json.Unmarshal(h.p.UserinfoMetadata().Body, &metadata))
+	if metadata.Resource != resource || !slices.Equal(metadata.Servers, []string{issuer}) || slices.Contains(metadata.Scopes, "offline_access") {
+		t.Errorf("metadata = %s", h.p.UserinfoMetadata().Body)
+	}
+	var discovery struct {
+		Resources []string `json:"protected_resources"`
+	}
+	h.ok(json.Unmarshal(h.p.Discovery().Body, &discovery))
+	if !slices.Equal(discovery.Resources, []string{resource}) {
+		t.Errorf("discovery lists %v", discovery.Resources)
+	}
+	want := `resource_metadata="` + issuer + `/.well-known/oauth-protected-resource/userinfo"`
+	for path, named := range map[string]bool{"/userinfo": true, "/users-srv/userinfo": false} {
+		for _, token := range []string{"", "wrong"} {
+			q := httptest.NewRequest(http.MethodGet, path, nil)
+			if token != "" {
+				q.Header.Set("Authorization", "Bearer "+token)
+			}
+			r := h.call(h.p.Introspection.Userinfo, q)
+			if got := strings.Contains(strings.Join(r.Header.Values("WWW-Authenticate"), "\n"), want); got != named {
+				t.Errorf("%s with token %q: %q", path, token, r.Header.Values("WWW-Authenticate"))
+			}
+		}
+	}
+	code, _ := h.signIn(params("rp", "resource", resource), "ada")
+	r := h.post(h.p.Grants.Token, "rp", redeem(code))
+	claims, _ := h.readJWT(r.get("access_token"))
+	if got := h.userinfo(r.get("access_token")); claims["aud"] != resource || got.Status != 200 {
+		t.Errorf("aud %v, userinfo %d %s", claims["aud"], got.Status, got.Raw)
+	}
+}
+
+func TestResourcesAreComparedAsStringsButForASlash(t *testing.T) {
+	registered := []string{"https://api.example", "https://slash.example/", "https://api.example/mcp", "urn:api"}
+	for named, want := range map[string]string{
+		"https://api.example": "https://api.example", "https://api.example/": "https://api.example", "https://slash.example": "https://slash.example/", "https://api.example/mcp": "https://api.example/mcp",
+		"urn:api": "urn:api", "https://api.example/mcp/": "", "https://api.example//": "", "https://API.example": "", "https://api.example:443": "", "https://api.example/?": "", "https://api.example#": "",
+		"http://api.example": "", "https://api.example.evil.example": "", "": "",
+	} {
+		got, ok := oauth.Resources(registered, []string{named})
+		if ok != (want != "") || ok && !slices.Equal(got, []string{want}) {
+			t.Errorf("%q: %v %v, want %q", named, got, ok, want)
+		}
+	}
+	// The audience is what is registered, at the token endpoint too.
+	h := newFixture(t)
+	h.client("rp", func(c *storage.Client) { c.Audience = registered })
+	h.user("ada", "")
+	code, _ := h.signIn(params("rp", "resource", "https://api.example/"), "ada")
+	r := h.post(h.p.Grants.Token, "rp", redeem(code, "resource", "https://api.example/"))
+	if claims, _ := h.readJWT(r.get("access_token")); claims["aud"] != "https://api.example" {
+		t.Errorf("aud = %v", claims["aud"])
+	}
+}
