@@ -248,7 +248,7 @@ type Throttle struct {
 // own, by address (IPv6: one /64); an IPv6 network (/48) may have four times as much. A request
 // over a limit gets 429 with Retry-After and writes nothing. 0: no limit.
 type Limits struct {
-	// Logins begun per minute, and request objects and keys fetched for one. A whole company may come from one address at the same time.
+	// Logins begun per minute, requests pushed and devices begun by clients that nobody vouched for, and request objects and keys fetched for one. A whole company may come from one address at the same time.
 	Opens int `yaml:"opens" env:"OPENS" min:"0" max:"1000000"`
 	// Tries at a factor begun, and logins restarted, per minute.
 	Initiations int `yaml:"initiations" env:"INITIATIONS" min:"0" max:"1000000"`

@@ -25,7 +25,8 @@ type Registration struct {
 	Audience []string `yaml:"audience" env:"AUDIENCE"`
 	// Their policy for second factors: `OFF`, `ALWAYS`, `SMART` or `PHR`.
 	MFA string `yaml:"mfa" env:"MFA"`
-	// Lets confidential ones have the grant `client_credentials`.
+	// Lets confidential ones have the grant `client_credentials`. Its tokens keep a client only if it
+	// registered with an initial access token.
 	ClientCredentials bool `yaml:"client_credentials" env:"CLIENT_CREDENTIALS"`
 	// How long a client stays that has not got any tokens yet.
 	Unused time.Duration `yaml:"unused" env:"UNUSED" min:"5m" max:"720h"`

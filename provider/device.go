@@ -69,7 +69,7 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 	if e != nil {
 		return deviceResponse{}, e
 	}
-	if c.AuthenticationMethod() == "none" { // anybody may be the caller
+	if c.Anonymous() {
 		if e := notAdmitted(p.options.Admit.Spend(v, budget.Opens, 1)); e != nil {
 			return deviceResponse{}, e
 		}

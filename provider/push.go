@@ -59,7 +59,7 @@ func (p *Provider) push(w http.ResponseWriter, r *http.Request, v mfa.Caller) (p
 	}
 	ctx := r.Context()
 	var admit func() error
-	if c.AuthenticationMethod() == "none" { // anybody may be the caller
+	if c.Anonymous() {
 		admit = p.mayFetch(v)
 	}
 	read, e := p.readPush(ctx, c, form, admit)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sallyport/provider/clients"
 	"sallyport/storage"
@@ -67,13 +68,20 @@ func (r Rules) Read(object map[string]any, have storage.Client) (storage.Client,
 	return c, faults
 }
 
-// maxURIs bounds the addresses of a client in each of its lists.
-const maxURIs = 50
+const (
+	maxURIs = 50  // addresses of a client in each of its lists
+	maxName = 100 // characters
+	// fillers are letters that show nothing: with them a name is empty, or has spaces that are none.
+	fillers = "\u115f\u1160\u3164\uffa0"
+)
 
 // Faults returns everything that is wrong with a client that no operator registered, by members of its
 // metadata.
 func Faults(c storage.Client) []clients.Fault {
 	out := clients.Faults(c)
+	if utf8.RuneCountInString(c.Name) > maxName || strings.ContainsAny(c.Name, fillers) {
+		out = append(out, clients.Fault{Field: "client_name", Text: "must be at most 100 characters that can be seen"})
+	}
 	for field, uri := range map[string]string{"logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TosURI, "client_uri": c.ClientURI} {
 		// Browsers load or open these, so they must not lead to a program on the machine of a user.
 		if u, err := url.Parse(uri); uri != "" && (err != nil || u.Scheme != "https") {

@@ -101,6 +101,12 @@ func (c *Client) AuthenticationMethod() string {
 	return "client_secret_basic"
 }
 
+// Anonymous reports whether anybody may be the caller: the client needs no authentication, or nobody
+// vouched for it when it got its secret or key.
+func (c *Client) Anonymous() bool {
+	return c.AuthenticationMethod() == "none" || c.Document || c.Registration != nil && c.Registration.Token == ""
+}
+
 // HasNoSecret reports whether the client is public, or authenticates with a key or certificate in place
 // of a secret.
 func (c *Client) HasNoSecret() bool {

@@ -116,7 +116,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := i.settle(ctx, tx, sess, c); e != nil {
 		return nil, e
 	}
-	if i.options.Used != nil {
+	if i.options.Used != nil && (sess.authorization.UserID != "" || !c.Anonymous()) { // a stranger alone keeps nothing alive
 		i.options.Used(ctx, c)
 	}
 	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.bound),

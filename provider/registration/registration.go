@@ -241,10 +241,11 @@ func (s *Service) event(v mfa.Caller, kind string, c storage.Client, token strin
 	return s.journal.Event(v, e)
 }
 
-// Used records that a client that registered itself got tokens, at most once a day.
+// Used records that a client that registered itself got tokens, at most once a day, and often enough for
+// a short Idle.
 func (s *Service) Used(ctx context.Context, c *clients.Client) {
 	now := s.now()
-	const precision = 24 * time.Hour
+	precision := min(24*time.Hour, s.options.Idle/4)
 	if c.Registration == nil || now.Sub(c.Registration.UsedAt) < precision {
 		return
 	}
@@ -252,7 +253,8 @@ func (s *Service) Used(ctx context.Context, c *clients.Client) {
 	if known && now.Sub(last) < precision {
 		return
 	}
-	if err := s.store.UseClient(ctx, c.ID, now, now.Add(s.options.Idle)); err != nil {
+	// The tokens are issued, even if their client has gone away meanwhile.
+	if err := s.store.UseClient(context.WithoutCancel(ctx), c.ID, now, now.Add(s.options.Idle)); err != nil {
 		s.options.Logger.WarnContext(ctx, "the use of a client was not recorded", "client", string(c.ID), "error", fmt.Errorf("use client: %w", err))
 		return
 	}
