@@ -373,7 +373,7 @@ func Default() Config {
 		Passkeys:     Passkeys{Offer: true, Attestation: "demanded"},
 		Argon2:       Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
 		Throttle:     Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Limits:       Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Registrations: 20, Calls: 100},
+		Limits:       Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Registrations: 5, Calls: 100},
 		Registration: Registration{Mode: "off", Scopes: []string{"openid", "profile", "email", "offline_access"}, MFA: "OFF", Unused: time.Hour, Idle: 90 * 24 * time.Hour, MaxUnused: 1000},
 		Audit:        Audit{Keep: 396 * 24 * time.Hour},
 		Mail:         Mail{Port: 587, TLS: "starttls"},

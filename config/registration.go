@@ -32,7 +32,8 @@ type Registration struct {
 	Unused time.Duration `yaml:"unused" env:"UNUSED" min:"5m" max:"720h"`
 	// How long a client stays that gets no more tokens.
 	Idle time.Duration `yaml:"idle" env:"IDLE" min:"24h" max:"17520h"`
-	// Clients that may be registered at the same time without having got tokens.
+	// Clients that may be registered at the same time without having got tokens. Those that register with
+	// an initial access token may be more.
 	MaxUnused int `yaml:"max_unused" env:"MAX_UNUSED" min:"1" max:"100000"`
 	// Issuers of software statements (RFC 7591 section 2.3) that are trusted, each with the address of
 	// its keys, `https://`, or a file with them, a JWK Set. What a statement says of a client wins.

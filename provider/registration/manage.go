@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -126,11 +129,7 @@ func (s *Service) update(r *http.Request, v mfa.Caller, have storage.Client) (ma
 		return nil, oauth.ErrorOf(err)
 	}
 	c.Registration.TokenHash = secret.Sum(access)
-	// Later than before, even if the clock was set back: it is what concurrent changes are told apart by.
-	c.UpdatedAt = s.now().UTC()
-	if least := have.UpdatedAt.Add(time.Microsecond); c.UpdatedAt.Before(least) {
-		c.UpdatedAt = least
-	}
+	c.UpdatedAt = s.after(have.UpdatedAt)
 	issued, e := s.authenticate(&c)
 	if e == nil {
 		e = s.judge(ctx, v, c)
@@ -138,7 +137,11 @@ func (s *Service) update(r *http.Request, v mfa.Caller, have storage.Client) (ma
 	if e != nil {
 		return nil, e
 	}
-	err = s.store.ReplaceClient(ctx, c, have.UpdatedAt, s.lines(v, mfa.EventClientChanged, have))
+	forget := isAnother(have, c)
+	if forget {
+		c.Consent = "ask" // the operator trusted the client that it was
+	}
+	err = s.store.ReplaceRegistration(ctx, c, have.UpdatedAt, forget, s.lines(v, mfa.EventClientChanged, have))
 	if errors.Is(err, storage.ErrConflict) {
 		return nil, wrongToken() // another request has replaced it, or the client is gone
 	}
@@ -147,6 +150,38 @@ func (s *Service) update(r *http.Request, v mfa.Caller, have storage.Client) (ma
 	}
 	s.options.Changed()
 	return s.describe(c, issued, access), nil
+}
+
+// after returns the time of a change: later than the one before, even if the clock was set back, for it
+// is what concurrent changes are told apart by.
+func (s *Service) after(before time.Time) time.Time {
+	now := s.now().UTC()
+	if least := before.Add(time.Microsecond); now.Before(least) {
+		return least
+	}
+	return now
+}
+
+// isAnother reports whether users would see another client than they allowed: one with another name, or
+// that sends them to a host where it did not.
+func isAnother(have, c storage.Client) bool {
+	if have.Name != c.Name {
+		return true
+	}
+	known := map[string]bool{}
+	for _, uri := range have.RedirectURIs {
+		known[placeOf(uri)] = true
+	}
+	return slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return !known[placeOf(uri)] })
+}
+
+// placeOf returns what a redirect URI leads to: a scheme, and a host if it has one.
+func placeOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return uri
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Hostname())
 }
 
 // checkIdentity checks the members of a PUT that are no metadata (RFC 7592 section 2.2).
@@ -167,13 +202,22 @@ func checkIdentity(object map[string]any, have storage.Client) *oauth.Error {
 	return nil
 }
 
-// remove deletes a client with its grants, codes and consents.
-func (s *Service) remove(ctx context.Context, v mfa.Caller, c storage.Client) *oauth.Error {
-	err := s.store.DeleteClient(ctx, c.ID, s.lines(v, mfa.EventClientDeleted, c))
-	if errors.Is(err, storage.ErrNotFound) {
+// remove deletes a client with its grants, codes and consents. It is disabled first, by a statement that
+// names the version whose token was presented: of a PUT and a DELETE with one token one gets through.
+func (s *Service) remove(ctx context.Context, v mfa.Caller, have storage.Client) *oauth.Error {
+	c := have
+	c.Disabled, c.UpdatedAt = true, s.after(have.UpdatedAt)
+	err := s.store.ReplaceClient(ctx, c, have.UpdatedAt, s.lines(v, mfa.EventClientDeleted, have))
+	if errors.Is(err, storage.ErrConflict) {
 		return wrongToken()
 	}
 	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	s.options.Changed()
+	// The token is spent. If this is interrupted, the client stays disabled until it expires.
+	err = s.store.DeleteClient(context.WithoutCancel(ctx), c.ID, nil)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return oauth.Unavailable(err)
 	}
 	s.options.Changed()

@@ -83,6 +83,11 @@ func (e *Engine) PutClient(ctx context.Context, c storage.Client, events []stora
 
 // ReplaceClient implements storage.Clients.
 func (e *Engine) ReplaceClient(ctx context.Context, c storage.Client, was time.Time, events []storage.Event) error {
+	return e.replaceClient(ctx, c, was, events, "")
+}
+
+// replaceClient replaces a client, and then runs a statement about its ID; "": none.
+func (e *Engine) replaceClient(ctx context.Context, c storage.Client, was time.Time, events []storage.Event, also string) error {
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
 	return e.step(ctx, "replace client", func(q querier) error {
 		var err error
@@ -92,6 +97,9 @@ func (e *Engine) ReplaceClient(ctx context.Context, c storage.Client, was time.T
 		} else {
 			err = q.spend("UPDATE clients SET document = ?, updated_at = ? WHERE id = ? AND updated_at = ?",
 				encode(c), micro(c.UpdatedAt), string(c.ID), micro(was))
+		}
+		if err == nil && also != "" {
+			err = q.send(also, string(c.ID))
 		}
 		if err != nil {
 			return err

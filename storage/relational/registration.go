@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"sallyport/storage"
@@ -22,15 +23,28 @@ func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused
 				return err
 			}
 		}
+		limit := int64(maxUnused)
+		if c.Registration.Token != "" {
+			limit = math.MaxInt64
+		}
 		err := q.spend(`INSERT INTO clients (id, document, updated_at, used_at, expires_at)
 			SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint), 0, CAST(? AS bigint)
 			WHERE (SELECT COUNT(*) FROM clients WHERE expires_at > 0 AND used_at = 0) < ? ON CONFLICT (id) DO NOTHING`,
-			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), int64(maxUnused))
+			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), limit)
 		if err != nil {
 			return err
 		}
 		return q.changed(clientsVersion, events)
 	})
+}
+
+// ReplaceRegistration implements storage.Registrations.
+func (e *Engine) ReplaceRegistration(ctx context.Context, c storage.Client, was time.Time, forget bool, events []storage.Event) error {
+	also := ""
+	if forget {
+		also = "DELETE FROM consents WHERE client_id = ?"
+	}
+	return e.replaceClient(ctx, c, was, events, also)
 }
 
 // UseClient implements storage.Registrations.

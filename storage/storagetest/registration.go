@@ -76,9 +76,38 @@ func registrations(w *fixture) {
 		w.is(err, storage.ErrNotFound)
 	})
 	w.test("a refused registration spends no use", func(w *fixture) {
-		t := w.registrationToken(1)
-		w.is(w.s.RegisterClient(w.ctx, w.registered(t.ID), 0, w.now, nil), storage.ErrConflict)
+		t, c := w.registrationToken(1), w.registered("")
+		w.ok(w.s.RegisterClient(w.ctx, c, many, w.now, nil))
+		c.Registration.Token = t.ID
+		w.is(w.s.RegisterClient(w.ctx, c, many, w.now, nil), storage.ErrConflict)
 		w.ok(w.s.RegisterClient(w.ctx, w.registered(t.ID), many, w.now, nil))
+	})
+	w.test("clients of strangers take no place of those with a token", func(w *fixture) {
+		w.is(w.s.RegisterClient(w.ctx, w.registered(""), 0, w.now, nil), storage.ErrConflict)
+		w.ok(w.s.RegisterClient(w.ctx, w.registered(w.registrationToken(1).ID), 0, w.now, nil))
+	})
+	w.test("a client that changes itself is asked about again", func(w *fixture) {
+		p := w.addUser()
+		c := storage.Client{ID: "app", Name: "one", CreatedAt: w.now, UpdatedAt: w.now}
+		w.ok(w.s.PutClient(w.ctx, c, nil))
+		w.belongings(p)
+		asked := func() bool {
+			_, err := w.s.Consent(w.ctx, p.id, "app")
+			return errors.Is(err, storage.ErrNotFound)
+		}
+		next := func() (storage.Client, time.Time) {
+			was := c.UpdatedAt
+			c.UpdatedAt = was.Add(time.Second)
+			return c, was
+		}
+		w.is(w.s.ReplaceRegistration(w.ctx, c, w.now.Add(time.Second), true, nil), storage.ErrConflict)
+		same(w, asked(), false)
+		now, was := next()
+		w.ok(w.s.ReplaceRegistration(w.ctx, now, was, false, nil))
+		same(w, asked(), false)
+		now, was = next()
+		w.ok(w.s.ReplaceRegistration(w.ctx, now, was, true, nil))
+		same(w, asked(), true)
 	})
 	w.test("tokens are listed, newest first", func(w *fixture) {
 		older := w.registrationToken(1)

@@ -123,7 +123,7 @@ func (g registry) tokens(id, secret, code string) (int, map[string]any) {
 // Conformance (Registration): RFC 7591 3, RFC 7592 2, OpenID Registration 3, 4: a client registers, signs a user in, reads, replaces and deletes its registration
 func TestAClientRegistersItself(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		g := newRegistry(t, settings, open)
+		g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
 		if _, d, _ := g.send("GET", "/.well-known/openid-configuration", "", ""); !strings.HasSuffix(fmt.Sprint(d["registration_endpoint"]), "/register") {
 			t.Errorf("registration_endpoint = %v", d["registration_endpoint"])
 		}
@@ -193,7 +193,7 @@ func TestAClientRegistersItself(t *testing.T) {
 // Conformance (Registration): RFC 7592 3: of requests with one registration access token one replaces the client
 func TestOnePutWins(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		g := newRegistry(t, settings, open)
+		g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
 		id, token, _ := g.registered(plainClient)
 		var won, lost atomic.Int64
 		var all sync.WaitGroup
@@ -217,7 +217,7 @@ func TestOnePutWins(t *testing.T) {
 // Conformance (Registration): RFC 7591 3: an initial access token is required, and good for as many clients as it says
 func TestInitialAccessTokens(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		g := newRegistry(t, settings, "registration: {mode: token}\n")
+		g := newRegistry(t, settings, "registration: {mode: token}\nlimits: {registrations: 0}\n")
 		ctx, admin := t.Context(), mfa.Caller{Actor: "admin"}
 		_, _, h := g.send("POST", "/register", "", plainClient)
 		if !strings.HasPrefix(h.Get("WWW-Authenticate"), "Bearer ") {
@@ -330,7 +330,7 @@ func TestAFloodOfRegistrations(t *testing.T) {
 // A desired state deletes no client that it never had, and an operator's change leaves it its token.
 func TestOperatorsAndRegisteredClients(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
-	g := newRegistry(t, settings, open)
+	g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
 	id, token, _ := g.registered(plainClient)
 	file := filepath.Join(t.TempDir(), "state.yaml")
 	if err := os.WriteFile(file, []byte("clients:\n  - {client_id: "+id+", client_name: Renamed, client_secret: 0123456789abcdef0123456789abcdef, redirect_uris: [\"https://rp.example/cb\"], consent: ask, mfa: ALWAYS}\n"), 0o600); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,4 +114,66 @@ func TestAClientInUseStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Users allowed a name and a host. A client that takes others is asked about again.
+func TestAConsentIsForANameAndAHost(t *testing.T) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
+		for what, x := range map[string]struct {
+			name, uris string
+			forgotten  bool
+		}{
+			"another path":         {"Shop", `"https://rp.example/cb","https://rp.example/2"`, false},
+			"another name":         {"Other", `"https://rp.example/cb"`, true},
+			"another host besides": {"Shop", `"https://rp.example/cb","https://evil.example/cb"`, true},
+		} {
+			id, token, _ := g.registered(plainClient)
+			_, finish := g.login(id)
+			finish()
+			ctx := t.Context()
+			c, err := g.Store.Client(ctx, storage.ClientID(id))
+			was := c.UpdatedAt
+			c.Consent, c.UpdatedAt = "skip", was.Add(time.Second) // an operator trusts it
+			if err == nil {
+				err = g.Store.ReplaceClient(ctx, c, was, nil)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, out, _ := g.send("PUT", "/register/"+id, token, fmt.Sprintf(`{"client_id":%q,"client_name":%q,"redirect_uris":[%s]}`, id, x.name, x.uris))
+			if code != 200 {
+				t.Fatalf("%s: %d %v", what, code, out)
+			}
+			c, err = g.Store.Client(ctx, c.ID)
+			if err != nil || (c.Consent == "ask") != x.forgotten {
+				t.Errorf("%s: consent: %s, %v", what, c.Consent, err)
+			}
+			b, _ := g.login(id)
+			b.Submit("username", "username", "vera", "password", "a lighthouse at dusk")
+			if left := strings.HasPrefix(b.Left, "https://rp.example/cb"); left == x.forgotten {
+				t.Errorf("%s: the user leaves without a question: %v", what, left)
+			}
+		}
+	})
+}
+
+// Conformance (Registration): RFC 7592 3: of a PUT and a DELETE with one registration access token one gets through
+func TestAPutAndADeleteWithOneToken(t *testing.T) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
+		for range 10 {
+			id, token, _ := g.registered(plainClient)
+			var put, deleted int
+			var all sync.WaitGroup
+			all.Go(func() {
+				put, _, _ = g.send("PUT", "/register/"+id, token, fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://rp.example/cb"]}`, id))
+			})
+			all.Go(func() { deleted, _, _ = g.send("DELETE", "/register/"+id, token, "") })
+			all.Wait()
+			if got := fmt.Sprint(put, deleted); got != "200 401" && got != "401 204" {
+				t.Fatalf("PUT and DELETE: %s", got)
+			}
+		}
+	})
 }
