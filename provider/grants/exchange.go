@@ -198,11 +198,11 @@ func (i *Issuer) presented(ctx context.Context, tx *transaction, parameter strin
 	return t, nil
 }
 
-// idSubject reads an ID token as the access token that its client got in the same session. An ID token
-// names no grant; without a living one of that client in that session it is worth nothing.
+// idSubject reads an ID token as the access token that was issued with it. It is worth nothing without the
+// living grant of that, and nothing where such tokens are bound: it has no binding itself.
 func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string) (token.Access, *oauth.Error) {
 	id, err := i.codec.ReadID(presented)
-	if err != nil || id.Session == "" || len(id.Audience) != 1 {
+	if err != nil || id.Session == "" || id.Grant == "" || len(id.Audience) != 1 {
 		return token.Access{}, badToken("subject_token", oauth.UnknownToken)
 	}
 	if now.Unix() >= id.Expires {
@@ -216,14 +216,17 @@ func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string)
 	if c == nil {
 		return token.Access{}, badToken("subject_token", oauth.DisabledClient)
 	}
+	if c.SenderConstrained() || c.Profile == clients.FAPI2 {
+		return token.Access{}, badToken("subject_token", oauth.WrongKey)
+	}
 	session := i.codec.SessionOf(c, id.Session)
 	all, err := i.store.GrantsOf(ctx, i.codec.UserOf(c, id.Subject), now)
 	if err != nil {
 		return token.Access{}, oauth.Unavailable(err)
 	}
-	for _, g := range all { // the newest first
+	for _, g := range all {
 		a := g.Authorization
-		if a.ClientID != owner || a.SessionID != session {
+		if g.ID != id.Grant || a.ClientID != owner || a.SessionID != session {
 			continue
 		}
 		t := token.Access{Issuer: id.Issuer, Client: owner, Audience: id.Audience, Expires: id.Expires, Scopes: a.Scopes, Grant: g.ID,
