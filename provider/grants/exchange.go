@@ -67,7 +67,10 @@ func (i *Issuer) exchange(ctx context.Context, tx *transaction, r *http.Request,
 	}
 	now := tx.now.Unix()
 	t.Client, t.Issued, t.Expires, t.ID = c.ID, now, min(s.token.Expires, now+int64(i.accessTTL(c)/time.Second)), storage.Random128(i.random)
-	t.Scope, t.Roles, t.Confirmation = strings.Join(t.Scopes, " "), claims.Roles(c, &s.account, t.Scopes), token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
+	if t.Roles != nil { // otherwise the user left them out, which holds for whoever comes after
+		t.Roles = claims.Roles(c, &s.account, t.Scopes)
+	}
+	t.Scope, t.Confirmation = strings.Join(t.Scopes, " "), token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
 	t.Details = nil // of the audience of the subject token
 	t.Grant, t.SubjectGrant, t.Sources, t.MayAct = "", cmp.Or(s.token.Grant, s.token.SubjectGrant), append(slices.Clone(s.token.Sources), s.source), nil
 	if form.Has("actor_token") || !c.ExchangeImpersonation {
@@ -231,6 +234,8 @@ func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string)
 		}
 		t := token.Access{Issuer: id.Issuer, Client: owner, Audience: id.Audience, Expires: id.Expires, Scopes: a.Scopes, Grant: g.ID,
 			ACR: id.ACR, AMR: id.AMR, AuthTime: id.AuthTime}
+		// Which ones they are is read later; this says whether that token has any.
+		t.Roles = claims.Roles(c, &storage.Account{User: storage.User{ID: a.UserID}}, a.Scopes)
 		if c.MayAct != "" {
 			t.MayAct = &token.Actor{Subject: string(c.MayAct)}
 		}
