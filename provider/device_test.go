@@ -177,6 +177,17 @@ func TestPollsOfADevice(t *testing.T) {
 		t.Errorf("an expired code = %v", err)
 	}
 
+	// Who never waits is told so until the end, and then that it has come.
+	hasty := h.ask("tv")
+	for range 130 {
+		h.pollNow("tv", hasty)
+	}
+	wants("hasty", h.poll("tv", hasty), "slow_down")
+	h.clock.Advance(10 * time.Minute)
+	for range 2 {
+		wants("hasty, expired", h.pollNow("tv", hasty), "expired_token")
+	}
+
 	// What was allowed in the last second can still be fetched.
 	last := h.ask("tv")
 	st = h.visited(last.user, "ada", h.visit)

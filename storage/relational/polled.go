@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -83,27 +84,40 @@ func (e *Engine) polledWhere(ctx context.Context, where string, arg any, now tim
 }
 
 // Poll implements storage.PolledRequests. What the statement returns is the row as it leaves it, so a
-// poll that was too early is known by its own time in the row.
+// poll that was too early is known by its own time in the row. A request that expired, or whose
+// interval has outgrown its life, ends in nothing however often it is polled, so it is only read.
 func (e *Engine) Poll(ctx context.Context, p storage.Poll) (storage.Polled, error) {
 	if !plain(p.ClientID) || !plain(p.GrantType) {
 		return storage.Polled{}, storage.ErrNotFound
 	}
+	const which, read = " WHERE hash IN ? AND client_id = ? AND grant_type = ?", polledRead + ", CAST(grant_id AS text), slowed_at"
 	now, slower := micro(p.Now), p.Slower.Microseconds()
+	key := []any{e.keyring.Hashes(polledLabel, p.Code), string(p.ClientID), p.GrantType}
 	var row polledRow
 	var grant text
 	var slowed number
+	dest := append(row.dest(), &grant, &slowed)
 	err := e.burst(ctx, "poll", func(q querier) error {
+		args := append([]any{now, slower, now, now, now - p.Slack.Microseconds(), now, slower}, key...)
 		return q.one(`UPDATE polled_requests SET wait = CASE WHEN next_at > ? THEN wait + ? ELSE wait END,
 				slowed_at = CASE WHEN next_at > ? THEN ? ELSE slowed_at END,
-				next_at = ? + CASE WHEN next_at > ? THEN wait + ? ELSE wait END
-			WHERE hash IN ? AND client_id = ? AND grant_type = ? RETURNING `+polledRead+`, CAST(grant_id AS text), slowed_at`,
-			[]any{now, slower, now, now, now - p.Slack.Microseconds(), now, slower, e.keyring.Hashes(polledLabel, p.Code), string(p.ClientID), p.GrantType},
-			append(row.dest(), &grant, &slowed)...)
+				next_at = ? + CASE WHEN next_at > ? THEN wait + ? ELSE wait END`+
+			which+" AND expires_at > ? AND wait < expires_at - created_at RETURNING "+read, append(args, now), dest...)
+	})
+	if err == nil {
+		return storage.Polled{Request: row.record(), GrantID: storage.GrantID(grant), TooSoon: int64(slowed) == now}, nil
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return storage.Polled{}, err
+	}
+	err = e.read(ctx, "read polled request", func(q querier) error {
+		return q.one("SELECT "+read+" FROM polled_requests"+which, key, dest...)
 	})
 	if err != nil {
 		return storage.Polled{}, err
 	}
-	return storage.Polled{Request: row.record(), GrantID: storage.GrantID(grant), TooSoon: int64(slowed) == now}, nil
+	r := row.record()
+	return storage.Polled{Request: r, GrantID: storage.GrantID(grant), TooSoon: r.State != storage.PolledDenied && r.ExpiresAt.After(p.Now)}, nil
 }
 
 // DenyPolled implements storage.PolledRequests.
