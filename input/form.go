@@ -10,7 +10,8 @@ import (
 var errSemicolon = errors.New("a semicolon is no separator") // as in net/url
 
 // Form reads the parameters of an address or a form (application/x-www-form-urlencoded) as
-// url.ParseQuery does, but returns nothing of a malformed one. All values share one list.
+// url.ParseQuery does, but returns nothing of a malformed one, and has no limit of its own: the caller
+// counts the parameters first. All values share one list.
 func Form(text string) (url.Values, error) {
 	n := 0
 	if text != "" {

@@ -32,7 +32,7 @@ func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Clie
 	if len(c.RedirectURIs) > 0 {
 		redirect = c.RedirectURIs[0]
 	}
-	return &c.Client, homeOf(c, redirect)
+	return &c.Client, p.homeOf(c, redirect)
 }
 
 // newRegistration returns the service for clients that register themselves.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +68,20 @@ func TestNext(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// "Back to the application" leads to where the client begins a login (OpenID Connect Core section 4).
+func TestPagesLeadToWhereTheClientBeginsALogin(t *testing.T) {
+	h := newFixture(t)
+	h.client("begins", func(c *storage.Client) { c.InitiateLoginURI = "https://rp.example/login?from=idp&iss=other" })
+	want := "https://rp.example/login?" + url.Values{"from": {"idp"}, "iss": {issuer}}.Encode()
+	if _, home := h.p.Home(h.ctx, "begins"); home != want {
+		t.Errorf("outside of a login %q, want %q", home, want)
+	}
+	id := h.begin(params("begins"), nil).Request
+	if home := h.next(id, nil).ClientHome; home != want {
+		t.Errorf("in a login %q, want %q", home, want)
 	}
 }
 

@@ -159,9 +159,16 @@ func (r *request) keep(values url.Values) {
 	r.acr = oauth.Fields(values.Get("acr_values"))
 }
 
-// homeOf returns where "back to the application" leads: the client's own page, or else the
-// front page of the web application at a redirect URI.
-func homeOf(c *clients.Client, redirect string) string {
+// homeOf returns where "back to the application" leads: where the client begins a login
+// (OpenID Connect Core section 4), its own page, or else the front page of the web application at a
+// redirect URI.
+func (p *Provider) homeOf(c *clients.Client, redirect string) string {
+	if u, err := url.Parse(c.InitiateLoginURI); err == nil && c.InitiateLoginURI != "" {
+		query := u.Query()
+		query.Set("iss", p.options.Issuer)
+		u.RawQuery = query.Encode()
+		return u.String()
+	}
 	if c.ClientURI != "" || c.Native {
 		return c.ClientURI
 	}

@@ -78,7 +78,7 @@ func checkHead(r *http.Request, most int64) (url.Values, *Fault) {
 	if r.ContentLength > most {
 		return nil, &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
-	if queried(r) > maxParams {
+	if parameters(r.URL.RawQuery) > maxParams {
 		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	query, err := input.Form(r.URL.RawQuery)
@@ -123,20 +123,26 @@ func checkForm(r *http.Request, query url.Values, kind string, unclear error) *F
 	if errors.As(err, &long) {
 		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
-	if err != nil || !cleanAll(r.PostForm) {
+	if err != nil && !errors.Is(err, errTooMany) || !cleanAll(r.PostForm) {
 		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedForm, Reason: "the form is not valid text"}
 	}
-	if count(r.PostForm)+queried(r) > maxParams {
+	if err != nil {
 		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	return nil
 }
 
-// parseForm does what Request.ParseForm does, without parsing the query again.
+var errTooMany = errors.New("too many parameters")
+
+// parseForm does what Request.ParseForm does, without parsing the query again. It counts the
+// parameters before it makes anything of them.
 func parseForm(r *http.Request, query url.Values) error {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
+	}
+	if parameters(string(text))+parameters(r.URL.RawQuery) > maxParams {
+		return errTooMany
 	}
 	form, err := input.Form(string(text))
 	if err != nil {
@@ -154,20 +160,12 @@ func parseForm(r *http.Request, query url.Values) error {
 	return nil
 }
 
-// queried counts parameters before any of them is parsed.
-func queried(r *http.Request) int {
-	if r.URL.RawQuery == "" {
+// parameters counts those of an address or a form before any of them is parsed.
+func parameters(text string) int {
+	if text == "" {
 		return 0
 	}
-	return strings.Count(r.URL.RawQuery, "&") + 1
-}
-
-func count(values url.Values) int {
-	n := 0
-	for _, v := range values {
-		n += len(v)
-	}
-	return n
+	return strings.Count(text, "&") + 1
 }
 
 func cleanAll(values url.Values) bool {

@@ -133,6 +133,7 @@ func TestHostileInputIsRefused(t *testing.T) {
 		{"an honest form with a charset", post("/form", form+"; charset=utf-8", "a=1"), 200},
 		{"exactly as many parameters as allowed", post("/form", form, strings.Repeat("a=1&", 99)+"a=1"), 200},
 		{"one parameter too many", post("/form", form, strings.Repeat("a=1&", 100)+"a=1"), 400},
+		{"a form of separators alone", post("/form", form, strings.Repeat("&", 60000)), 400},
 		{"too many in query and form together", post("/form?"+strings.Repeat("b=1&", 50), form, strings.Repeat("a=1&", 60)), 400},
 		{"too many in the query", httptest.NewRequest("GET", "/hello/x?"+strings.Repeat("a&", 100), nil), 400},
 		{"a form longer than 64 KiB", post("/form", form, "a="+strings.Repeat("x", 64<<10)), 413},

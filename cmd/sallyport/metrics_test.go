@@ -201,7 +201,7 @@ func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamil
 		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", metrics.Other},
 		"kind":   slices.Concat(mfa.EventKinds(), notice.Outgoing(), []string{metrics.Other}), "bucket": append(throttle.Buckets(), metrics.Other),
 		"outcome": append(mfa.Outcomes(), metrics.Other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
-		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
+		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit", "token_exchange"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"result": delivery.Results(), "use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}

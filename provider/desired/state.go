@@ -206,7 +206,7 @@ type Client struct {
 	UserinfoEncryptionEnc string `yaml:"userinfo_encrypted_response_enc"`
 	// Address that begins a login at the client, `https://`
 	// ([OpenID Connect Core section 4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)).
-	// Pages lead there from a login that is over.
+	// "Back to the application" leads there, with `iss`.
 	InitiateLoginURI string `yaml:"initiate_login_uri"`
 	// Addresses of those responsible for the client, at most 10.
 	Contacts []string `yaml:"contacts"`

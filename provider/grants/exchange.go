@@ -82,6 +82,9 @@ func (i *Issuer) exchange(ctx context.Context, tx *transaction, r *http.Request,
 		return nil, e
 	}
 	i.noteExchange(tx, s.source.Client, t)
+	if i.options.Used != nil {
+		i.options.Used(ctx, c)
+	}
 	return &tokens{AccessToken: written, IssuedType: typeAccess, TokenType: t.Type(), ExpiresIn: t.Expires - now, Scope: &t.Scope}, nil
 }
 
