@@ -133,6 +133,10 @@ func (p *Provider) BeginDevice(ctx context.Context, typed string, v mfa.Caller, 
 	if c == nil {
 		return Begun{}, &mfa.Error{Code: mfa.InvalidPasscode, Err: errors.New("its client was deleted or disabled")}
 	}
+	// The login itself is not written yet, but finding it was: a stranger can have right codes without end.
+	if err := p.options.Admit.Spend(v, budget.Opens, 1); err != nil {
+		return Begun{}, err
+	}
 	return p.openPolled(ctx, c, found, v, s)
 }
 
@@ -153,8 +157,10 @@ func (p *Provider) openPolled(ctx context.Context, c *clients.Client, found stor
 // guess finds the request of a code. Attempts are counted for the network of the caller before they are
 // compared, and taken back if the code is right.
 func (p *Provider) guess(ctx context.Context, code string, v mfa.Caller) (storage.PolledRequest, error) {
-	if err := p.options.Admit.Spend(v, budget.Failures, 0); err != nil {
-		return storage.PolledRequest{}, err
+	for _, of := range []string{budget.Failures, budget.Opens} { // who has none left writes nothing
+		if err := p.options.Admit.Spend(v, of, 0); err != nil {
+			return storage.PolledRequest{}, err
+		}
 	}
 	now := p.now()
 	var counted []storage.Throttle

@@ -394,5 +394,24 @@ func TestWhoHasProvenNothingOpensFewRequestsOfDevices(t *testing.T) {
 	if r.Status != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "60" {
 		t.Errorf("a public client = %d %s", r.Status, r.Raw)
 	}
-	h.ask("tv") // has authenticated
+	codes := h.ask("tv") // has authenticated
+	// The login of a code is sealed, but finding it is written: a stranger can have codes of their own.
+	if _, err := h.p.BeginDevice(h.ctx, codes.user, h.visit, nil); mfa.CodeOf(err) != mfa.TooManyRequests {
+		t.Errorf("a login for a device = %v, want %s", err, mfa.TooManyRequests)
+	}
+	h.admit = func(_ mfa.Caller, name string, amount int) time.Duration {
+		if name == budget.Opens {
+			return time.Minute // nothing is left
+		}
+		return 0
+	}
+	for range 21 { // more than guesses are allowed: none is counted
+		if _, err := h.p.BeginDevice(h.ctx, "BCDF-GHJK", h.visit, nil); mfa.CodeOf(err) != mfa.TooManyRequests {
+			t.Fatalf("a guess = %v, want %s", err, mfa.TooManyRequests)
+		}
+	}
+	h.admit = nil
+	if _, err := h.p.BeginDevice(h.ctx, codes.user, h.visit, nil); err != nil {
+		t.Errorf("after the wait = %v", err)
+	}
 }
