@@ -93,11 +93,14 @@ func (p *Provider) deny(ctx context.Context, st Step) error {
 }
 
 // approve returns the end of a login for a polled request: a grant that its client can redeem with
-// what it polls with, and that no code belongs to.
-func (p *Provider) approve(r *request, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
+// what it polls with, as long as it may poll, and that no code belongs to.
+func (p *Provider) approve(st Step, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
 	until := p.now().Add(deliveryTime)
-	issued := p.Grants.Approve(r.client, a, id, until)
-	return issued, &storage.PolledEnd{ID: r.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
+	if st.Polled != nil && st.Polled.ExpiresAt.After(until) {
+		until = st.Polled.ExpiresAt
+	}
+	issued := p.Grants.Approve(st.request.client, a, id, until)
+	return issued, &storage.PolledEnd{ID: st.request.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
 }
 
 // polls reports whether a grant type is one that clients poll with.
