@@ -267,6 +267,7 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 		{"an unknown client", "nobody", nil, "invalid_client", 401},
 		{"a scope of others", "tv", []string{"scope", "openid other"}, "invalid_scope", 400},
 		{"a resource of others", "tv", []string{"resource", "https://other.example"}, "invalid_target", 400},
+		{"more than a request may be long", "tv", []string{"ui_locales", strings.Repeat("de ", 2000)}, "invalid_request", 400},
 		{"a wrong max_age", "tv", []string{"max_age", "-1"}, "invalid_request", 400},
 		{"an acr that nobody reaches", "tv", []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"x"}}}`}, "unmet_authentication_requirements", 400},
 	} {

@@ -55,11 +55,15 @@ func (p *Provider) readPolled(ctx context.Context, c *clients.Client, values url
 			return r, e
 		}
 	}
+	// A stored one was checked when it came, and has grown since.
+	if r.polled == "" && len(r.params.Encode()) > maxSealed {
+		return r, oauth.NewError("invalid_request", "the request is longer than 4096 bytes")
+	}
 	return r, nil
 }
 
 // checkScopes refuses scopes that the client has not registered. In requests with a redirect URI
-// fosite does.
+// grants.Issuer.Check does.
 func checkScopes(_ context.Context, r *request, _ url.Values) *oauth.Error {
 	if !oauth.Covers(r.client.Scopes, r.scopes) {
 		return oauth.Standard("invalid_scope")
