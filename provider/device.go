@@ -64,6 +64,9 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 	if !c.MayUse(clients.DeviceCode) {
 		return deviceResponse{}, oauth.NewError("unauthorized_client", "the client is not registered for "+clients.DeviceCode)
 	}
+	if c.RequireSignedRequestObject || c.Profile == clients.FAPI2 { // also one from before its settings were checked for that
+		return deviceResponse{}, oauth.NewError("unauthorized_client", "requests of the client must be signed or pushed, and those of devices cannot be")
+	}
 	ctx := r.Context()
 	read, e := p.readPolled(ctx, c, external(form), storedTime(p.now()))
 	if e != nil {

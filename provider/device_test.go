@@ -257,6 +257,8 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 	h := newFixture(t)
 	h.client("tv", device)
 	h.client("rp")
+	h.client("signing", device, func(c *storage.Client) { c.RequireSignedRequestObject = true })
+	h.client("fapi", device, func(c *storage.Client) { c.Profile = "fapi2" })
 	for _, tc := range []struct {
 		name, id string
 		changes  []string
@@ -264,6 +266,8 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 		status   int
 	}{
 		{"a client without the grant type", "rp", nil, "unauthorized_client", 400},
+		{"a client that signs its requests", "signing", nil, "unauthorized_client", 400},
+		{"a client with profile fapi2", "fapi", nil, "unauthorized_client", 400},
 		{"an unknown client", "nobody", nil, "invalid_client", 401},
 		{"a scope of others", "tv", []string{"scope", "openid other"}, "invalid_scope", 400},
 		{"a resource of others", "tv", []string{"resource", "https://other.example"}, "invalid_target", 400},

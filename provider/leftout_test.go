@@ -121,6 +121,29 @@ func TestScopesAreLeftOut(t *testing.T) {
 	}
 }
 
+// Names of JSON members are exact: one that looks like userinfo asks for nothing.
+func TestClaimsAreLeftOutHoweverTheyAreWritten(t *testing.T) {
+	for _, names := range []string{
+		`{"USERINFO":{"email":null},"Id_Token":{"email":null}}`,
+		`{"u\u017ferinfo":{"email":null}}`,
+		`{"userinfo":{"email":null},"id_token":{},"Id_Token":{"email":null},"UserInfo":{"email":null}}`,
+		`{"userinfo":{"email":null},"userinfo":{"email":{"essential":true}},"id_token":{"email":null}}`,
+	} {
+		h := newFixture(t)
+		h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
+		h.user("ada", "")
+		c := &consenter{fixture: h}
+		st := c.at("scope", "openid email", "claims", names)
+		h.ok(h.p.Allow(h.ctx, st, h.visit, []string{}))
+		_, q := h.finish(st.Request.ID, nil)
+		made := h.post(h.p.Grants.Token, "asks", redeem(q.Get("code")))
+		id, _ := h.readJWT(made.get("id_token"))
+		if got := h.userinfo(made.get("access_token")); id["sub"] == nil || got.Body["sub"] == nil || id["email"] != nil || got.Body["email"] != nil {
+			t.Errorf("%s: userinfo %s, ID token %v, want no e-mail address", names, got.Raw, id)
+		}
+	}
+}
+
 // A consent in which everything was left out is one: the tokens identify the user, and have no scope.
 func TestEverythingIsLeftOut(t *testing.T) {
 	h := newFixture(t)

@@ -25,18 +25,25 @@ const maxLength = 4096
 
 var errParameter = errors.New("claims: the parameter does not follow OpenID Connect Core section 5.5")
 
-// Parse parses a claims parameter. Unknown members are ignored.
+// Parse parses a claims parameter. Unknown members are ignored, also those that encoding/json would take
+// for a known one because only their case is different.
 func Parse(text string) (Request, error) {
-	var c Request
 	if text == "" {
-		return c, nil
+		return Request{}, nil
 	}
 	if len(text) > maxLength || depth(text) > 16 {
-		return c, errParameter
+		return Request{}, errParameter
 	}
 	// The text is stored and parsed again later, so all of it must be JSON.
-	if err := json.Unmarshal([]byte(text), &c); err != nil || text[0] != '{' {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &parts); err != nil || text[0] != '{' {
 		return Request{}, errParameter
+	}
+	var c Request
+	for part, named := range map[string]*map[string]*Claim{"userinfo": &c.UserInfo, "id_token": &c.IDToken} {
+		if raw, ok := parts[part]; ok && json.Unmarshal(raw, named) != nil {
+			return Request{}, errParameter
+		}
 	}
 	return c, nil
 }
@@ -93,29 +100,22 @@ func (c Request) Subject() string {
 	return ""
 }
 
-// Limit returns a claims parameter without the claims whose scope is not allowed. Others stay as they
-// were sent.
+// Limit returns a claims parameter without the claims whose scope is not allowed. It has what Parse reads,
+// and nothing else.
 func Limit(text string, allowed []string) string {
-	var parts map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &parts) != nil {
-		return text
+	c, err := Parse(text)
+	if err != nil || text == "" {
+		return ""
 	}
-	for part, raw := range parts {
-		var named map[string]json.RawMessage
-		if part != "userinfo" && part != "id_token" || json.Unmarshal(raw, &named) != nil {
-			continue
-		}
-		maps.DeleteFunc(named, func(name string, _ json.RawMessage) bool {
+	for _, named := range []map[string]*Claim{c.UserInfo, c.IDToken} {
+		maps.DeleteFunc(named, func(name string, _ *Claim) bool {
 			scope := ScopeOf(name)
 			return scope != "" && !slices.Contains(allowed, scope)
 		})
-		if left, err := json.Marshal(named); err == nil {
-			parts[part] = left
-		}
 	}
-	left, err := json.Marshal(parts)
+	left, err := json.Marshal(c)
 	if err != nil {
-		return text
+		return ""
 	}
 	return string(left)
 }

@@ -15,6 +15,7 @@ func TestClaimsParameter(t *testing.T) {
 		{"an empty object", `{}`, true},
 		{"plain and essential claims", `{"userinfo":{"name":{"essential":true},"email":null},"id_token":{"acr":{"values":["aal2"]}}}`, true},
 		{"unknown members", `{"other":{"x":1},"userinfo":{"zz":{"purpose":"fun"}}}`, true},
+		{"members that look like known ones", `{"USERINFO":["name"],"u\u017ferinfo":1,"Id_Token":"x"}`, true},
 		{"a list", `[]`, false},
 		{"a string", `"userinfo"`, false},
 		{"null", `null`, false},
