@@ -79,7 +79,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	var issued grants.Issued
 	var err error
 	if end := endOf(stored, f.Now); r.polled != "" {
-		issued, f.Polled = p.approve(r, a, end)
+		issued, f.Polled = p.approve(st, a, end)
 	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
 		return f, Finished{}, err
 	}

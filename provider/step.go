@@ -83,7 +83,7 @@ type Step struct {
 	Verdict mfa.Verdict
 	Options []exchange.Option
 	Scopes  []string // to consent to
-	// Polled is the request that the login ends, in a consent step: its client polls for it, and whoever
+	// Polled is the request that the login ends, in its last steps: its client polls for it, and whoever
 	// began it may be elsewhere. nil: it is another login.
 	Polled *storage.PolledRequest
 	// Before is what the user decided earlier about what the request asks for.
