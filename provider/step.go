@@ -95,6 +95,8 @@ type Step struct {
 	Reason    string // why, for the developers of the client; "": the code says it
 	// Described: nobody registered the client. Its client_id is the address of what describes it.
 	Described bool
+	// Unvetted: nobody here has looked at the client, whether it is described or registered itself.
+	Unvetted bool
 	// Destination is where the response goes.
 	Destination Destination
 	ClientHome  string // where "back to the application" leads; "": none

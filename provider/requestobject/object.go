@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strconv"
@@ -110,7 +109,7 @@ func members(payload []byte) (map[string]json.RawMessage, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, invalid("it is not JSON")
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) { // More says no before a closing bracket
+	if d.More() {
 		return nil, invalid("something follows it")
 	}
 	return out, nil

@@ -214,7 +214,6 @@ func TestOnePutWins(t *testing.T) {
 	})
 }
 
-// Conformance (Registration): RFC 7591 3: an initial access token is required, and good for as many clients as it says
 // Whoever names the host of a pairwise client in a registration sees none of its subjects, and a client that
 // saw public subjects does not see pairwise ones later.
 func TestStrangersJoinNoSector(t *testing.T) {
@@ -236,6 +235,7 @@ func TestStrangersJoinNoSector(t *testing.T) {
 	})
 }
 
+// Conformance (Registration): RFC 7591 3: an initial access token is required, and good for as many clients as it says
 func TestInitialAccessTokens(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		g := newRegistry(t, settings, "registration: {mode: token}\n")
