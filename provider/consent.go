@@ -227,11 +227,15 @@ func consentScopes(r *request) []string {
 }
 
 // consentAfter returns the consent of the user to the client, including earlier consent. What the
-// user left out counts as such until the client asks for it with prompt=consent.
+// user left out counts as such until the client asks for it with prompt=consent. Consent to a polled
+// request is to that one alone.
 func (p *Provider) consentAfter(ctx context.Context, r *request, stored storage.AuthRequest) (*storage.Consent, error) {
-	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
-	if err != nil && !isNotFound(err) {
-		return nil, fmt.Errorf("read consent: %w", err)
+	var before storage.Consent
+	if r.polled == "" {
+		var err error
+		if before, err = p.store.Consent(ctx, stored.Subject, stored.ClientID); err != nil && !isNotFound(err) {
+			return nil, fmt.Errorf("read consent: %w", err)
+		}
 	}
 	asked := consentScopes(r)
 	add := func(to []string, scopes []string, when func(string) bool) []string {

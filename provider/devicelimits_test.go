@@ -9,6 +9,8 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
+	"sallyport/provider/clients"
+	"sallyport/storage"
 )
 
 // Conformance (Device authorization): RFC 8628 5.1, 5.2: guesses of codes are limited
@@ -142,4 +144,25 @@ func TestWhatWasAllowedEarlyWaitsForTheDevice(t *testing.T) {
 			h.t.Errorf("after it = %d %s", r.Status, r.Raw)
 		}
 	})
+}
+
+// What a device was allowed is its own: the next login of the same client in a browser asks.
+func TestConsentToADeviceIsNotRemembered(t *testing.T) {
+	h := newFixture(t)
+	h.client("both", func(c *storage.Client) {
+		c.GrantTypes, c.Consent = append(c.GrantTypes, "authorization_code", clients.DeviceCode), "ask"
+	})
+	h.user("ada", "")
+	f, err := h.allow(h.visited(h.ask("both").user, "ada", h.visit), h.visit)
+	h.ok(err)
+	s, err := h.sessions.Load(h.ctx, f.SessionToken)
+	h.ok(err)
+	b, err := h.p.Begin(h.ctx, Params{Query: params("both", "scope", "openid email")}, h.visit, s)
+	h.ok(err)
+	if b.Finished != nil || b.Step.Kind != StepConsent || len(b.Step.Scopes) != 2 {
+		t.Errorf("the next login is at %q for %v, want a question", b.Step.Kind, b.Step.Scopes)
+	}
+	if got := h.events(mfa.EventConsentGiven); got != 1 {
+		t.Errorf("%d events of consent, want 1", got)
+	}
 }
