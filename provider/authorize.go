@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
@@ -29,7 +30,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	}
 	r, err := p.readNew(ctx, values, p.mayFetch(v))
 	if err != nil {
-		return p.refuseBegin(ctx, r, err)
+		return p.refuseBegin(ctx, r, s, err)
 	}
 	if r.revisited {
 		if b, err := p.reopened(ctx, r, v, s); b != nil || err != nil {
@@ -45,7 +46,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		return Begun{}, err
 	}
 	if e != nil {
-		return p.refuseBegin(ctx, r, e)
+		return p.refuseBegin(ctx, r, s, e)
 	}
 	if done && (r.pushed == "" || r.types.IssuesCode()) { // otherwise only a record ends once
 		f, err := p.finishNow(ctx, r, v, s, verdict, device, allowed)
@@ -62,23 +63,47 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		}
 		s = nil // the session ended in the meantime
 		if r.none {
-			return p.refuseBegin(ctx, r, oauth.NewError("login_required", "no user is signed in"))
+			return p.refuseBegin(ctx, r, s, oauth.NewError("login_required", "no user is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
 }
 
 // refuseBegin returns an error to the client, if it may be redirected.
-func (p *Provider) refuseBegin(ctx context.Context, r *request, err error) (Begun, error) {
+func (p *Provider) refuseBegin(ctx context.Context, r *request, s *session.SignedIn, err error) (Begun, error) {
 	var e *oauth.Error
 	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
+	}
+	trusted, err := p.trusted(ctx, r, s)
+	if err != nil {
+		return Begun{}, err
+	}
+	if !trusted {
+		return Begun{}, pageOf(r.client, e)
 	}
 	a, err := p.refuse(ctx, r, e)
 	if err != nil {
 		return Begun{}, err
 	}
 	return Begun{Answer: &a}, nil
+}
+
+// trusted reports whether a browser may be sent to the client before a page was shown. A link to this server
+// that leads to a stranger's site at once is an open redirect (RFC 9700 section 4.11.2), unless the user has
+// allowed the client something and it asks for no page.
+func (p *Provider) trusted(ctx context.Context, r *request, s *session.SignedIn) (bool, error) {
+	if !r.client.Unvetted() {
+		return true, nil
+	}
+	if !r.none || s == nil {
+		return false, nil
+	}
+	_, err := p.store.Consent(ctx, s.Account.User.ID, r.client.ID)
+	if err != nil && !isNotFound(err) {
+		return false, fmt.Errorf("read consent: %w", err)
+	}
+	return err == nil, nil
 }
 
 // given returns what is missing in the session to satisfy the request, and the device that the

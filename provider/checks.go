@@ -117,7 +117,7 @@ func (p *Provider) checkDetails(_ context.Context, r *request, values url.Values
 	return nil
 }
 
-// checkResponseType checks legacy response types. fosite checks the others.
+// checkResponseType checks legacy response types. grants.Issuer.Check checks the others.
 func (p *Provider) checkResponseType(_ context.Context, r *request, values url.Values) *oauth.Error {
 	types, ok := clients.ParseResponseTypes(values.Get("response_type"))
 	if !ok {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
+	"sallyport/provider/clients"
 	"sallyport/provider/details"
 	"sallyport/provider/origin"
 	"sallyport/storage"
@@ -150,6 +152,19 @@ func destinationOf(redirect string) Destination {
 	return Destination{Host: ascii, Unicode: unicode}
 }
 
+// nameOfStranger returns the name that pages show for an unvetted client: where the response goes comes
+// before the name, which can be that of anybody. A client with a document has the host of that.
+func nameOfStranger(c *clients.Client, d Destination) string {
+	from := cmp.Or(d.Host, d.Scheme)
+	switch {
+	case c.Document || from == "":
+		return c.Name
+	case c.Name == "":
+		return from
+	}
+	return from + " (" + c.Name + ")"
+}
+
 // impersonable reports whether another program could have sent the request and would receive
 // the response: the client has no secret, and its redirect URI is a loopback port or a private
 // scheme, which any program can use, instead of a claimed https URL. Such a client gets nothing
@@ -212,11 +227,15 @@ func consentScopes(r *request) []string {
 }
 
 // consentAfter returns the consent of the user to the client, including earlier consent. What the
-// user left out counts as such until the client asks for it with prompt=consent.
+// user left out counts as such until the client asks for it with prompt=consent. Consent to a polled
+// request is to that one alone.
 func (p *Provider) consentAfter(ctx context.Context, r *request, stored storage.AuthRequest) (*storage.Consent, error) {
-	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
-	if err != nil && !isNotFound(err) {
-		return nil, fmt.Errorf("read consent: %w", err)
+	var before storage.Consent
+	if r.polled == "" {
+		var err error
+		if before, err = p.store.Consent(ctx, stored.Subject, stored.ClientID); err != nil && !isNotFound(err) {
+			return nil, fmt.Errorf("read consent: %w", err)
+		}
 	}
 	asked := consentScopes(r)
 	add := func(to []string, scopes []string, when func(string) bool) []string {

@@ -64,6 +64,9 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 	if !c.MayUse(clients.DeviceCode) {
 		return deviceResponse{}, oauth.NewError("unauthorized_client", "the client is not registered for "+clients.DeviceCode)
 	}
+	if c.RequireSignedRequestObject || c.Profile == clients.FAPI2 { // also one from before its settings were checked for that
+		return deviceResponse{}, oauth.NewError("unauthorized_client", "requests of the client must be signed or pushed, and those of devices cannot be")
+	}
 	ctx := r.Context()
 	read, e := p.readPolled(ctx, c, external(form), storedTime(p.now()))
 	if e != nil {
@@ -133,6 +136,10 @@ func (p *Provider) BeginDevice(ctx context.Context, typed string, v mfa.Caller, 
 	if c == nil {
 		return Begun{}, &mfa.Error{Code: mfa.InvalidPasscode, Err: errors.New("its client was deleted or disabled")}
 	}
+	// The login itself is not written yet, but finding it was: a stranger can have right codes without end.
+	if err := p.options.Admit.Spend(v, budget.Opens, 1); err != nil {
+		return Begun{}, err
+	}
 	return p.openPolled(ctx, c, found, v, s)
 }
 
@@ -153,8 +160,10 @@ func (p *Provider) openPolled(ctx context.Context, c *clients.Client, found stor
 // guess finds the request of a code. Attempts are counted for the network of the caller before they are
 // compared, and taken back if the code is right.
 func (p *Provider) guess(ctx context.Context, code string, v mfa.Caller) (storage.PolledRequest, error) {
-	if err := p.options.Admit.Spend(v, budget.Failures, 0); err != nil {
-		return storage.PolledRequest{}, err
+	for _, of := range []string{budget.Failures, budget.Opens} { // who has none left writes nothing
+		if err := p.options.Admit.Spend(v, of, 0); err != nil {
+			return storage.PolledRequest{}, err
+		}
 	}
 	now := p.now()
 	var counted []storage.Throttle

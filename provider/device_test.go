@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/budget"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 )
@@ -258,6 +257,8 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 	h := newFixture(t)
 	h.client("tv", device)
 	h.client("rp")
+	h.client("signing", device, func(c *storage.Client) { c.RequireSignedRequestObject = true })
+	h.client("fapi", device, func(c *storage.Client) { c.Profile = "fapi2" })
 	for _, tc := range []struct {
 		name, id string
 		changes  []string
@@ -265,9 +266,12 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 		status   int
 	}{
 		{"a client without the grant type", "rp", nil, "unauthorized_client", 400},
+		{"a client that signs its requests", "signing", nil, "unauthorized_client", 400},
+		{"a client with profile fapi2", "fapi", nil, "unauthorized_client", 400},
 		{"an unknown client", "nobody", nil, "invalid_client", 401},
 		{"a scope of others", "tv", []string{"scope", "openid other"}, "invalid_scope", 400},
 		{"a resource of others", "tv", []string{"resource", "https://other.example"}, "invalid_target", 400},
+		{"more than a request may be long", "tv", []string{"ui_locales", strings.Repeat("de ", 2000)}, "invalid_request", 400},
 		{"a wrong max_age", "tv", []string{"max_age", "-1"}, "invalid_request", 400},
 		{"an acr that nobody reaches", "tv", []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"x"}}}`}, "unmet_authentication_requirements", 400},
 	} {
@@ -311,77 +315,4 @@ func TestALoginForADeviceFollowsThePolicy(t *testing.T) {
 			t.Errorf("%s: allowed = %v", name, err)
 		}
 	}
-}
-
-// Conformance (Device authorization): RFC 8628 5.1, 5.2: guesses of codes are limited
-func TestCodesOfDevicesAreHardToGuess(t *testing.T) {
-	h := newFixture(t)
-	h.client("tv", device)
-	h.user("ada", "")
-	guess := func(code string, v mfa.Caller) mfa.Code {
-		t.Helper()
-		_, err := h.p.BeginDevice(h.ctx, code, v, nil)
-		return mfa.CodeOf(err)
-	}
-	for _, code := range []string{"", "ABC", "BCDF-GHJ", "BCDF-GHJA", "BCDFGHJKL", strings.Repeat("B", 5000), "BCDFGHJ\x00", "' OR 1=1"} {
-		if got := guess(code, h.visit); got != mfa.InvalidPasscode {
-			t.Errorf("%q = %s", code, got)
-		}
-	}
-	for range 3 { // right ones are taken back
-		if got := guess(h.ask("tv").user, h.visit); got != "" {
-			t.Fatalf("a right code = %s", got)
-		}
-	}
-	for i := range 20 {
-		if got := guess("BCDF-GHJK", h.visit); got != mfa.InvalidPasscode {
-			t.Fatalf("guess %d = %s", i, got)
-		}
-	}
-	codes := h.ask("tv")
-	if got := guess(codes.user, h.visit); got != mfa.TooMany {
-		t.Errorf("a right code after 20 guesses = %s, want a wait", got)
-	}
-	elsewhere := h.visit
-	elsewhere.Address = "198.51.100.7"
-	if got := guess(codes.user, elsewhere); got != "" {
-		t.Errorf("from another network = %s", got)
-	}
-	h.clock.Advance(10 * time.Minute)
-	if got := guess(h.ask("tv").user, h.visit); got != "" {
-		t.Errorf("after the wait = %s", got)
-	}
-	// One end site has 65,536 networks of IPv6, and one counter.
-	for i := range 20 {
-		from := h.visit
-		from.Address = "2001:db8:1:" + string(rune('a'+i%6)) + "::" + string(rune('1'+i/6))
-		if got := guess("BCDF-GHJK", from); got != mfa.InvalidPasscode {
-			t.Fatalf("guess %d of a site = %s", i, got)
-		}
-	}
-	from := h.visit
-	from.Address = "2001:db8:1:ff::1"
-	if got := guess("BCDF-GHJK", from); got != mfa.TooMany {
-		t.Errorf("from another network of the site = %s, want a wait", got)
-	}
-	if got := h.events(mfa.EventDeviceGuessed); got != 2 {
-		t.Errorf("%d events of waits, want 2", got)
-	}
-}
-
-func TestWhoHasProvenNothingOpensFewRequestsOfDevices(t *testing.T) {
-	h := newFixture(t)
-	h.admit = func(_ mfa.Caller, name string, amount int) time.Duration {
-		if name == budget.Opens && amount > 0 {
-			return time.Minute
-		}
-		return 0
-	}
-	h.client("tv", device)
-	h.client("app", device, public)
-	r := h.post(h.p.DeviceAuthorization, "", url.Values{"client_id": {"app"}})
-	if r.Status != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "60" {
-		t.Errorf("a public client = %d %s", r.Status, r.Raw)
-	}
-	h.ask("tv") // has authenticated
 }

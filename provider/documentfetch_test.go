@@ -42,7 +42,7 @@ func TestWhichDocumentsAreFetched(t *testing.T) {
 		if err := open(h, site); !isPage(err, "client_id") || site.called() != 0 {
 			t.Errorf("%v, %d calls", err, site.called())
 		}
-		h.p.clients.With(clientdocument.New(h.p.options.Fetcher, h.now, clientdocument.Options{Hosts: []string{strings.TrimPrefix(site.URL, "https://")}}))
+		h.p.clients.With(clientdocument.New(h.p.options.Fetcher, h.now, clientdocument.Options{Hosts: []string{strings.TrimPrefix(site.URL, "https://")}, Scopes: []string{"openid"}}))
 		h.ok(open(h, site))
 	})
 	t.Run("few for one caller", func(t *testing.T) {

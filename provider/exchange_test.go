@@ -278,7 +278,7 @@ func TestExchangingBoundTokens(t *testing.T) {
 	}
 }
 
-// Conformance (Token exchange): RFC 8693 3: an ID token is exchanged while its client has tokens in its session
+// Conformance (Token exchange): RFC 8693 3: an ID token is exchanged while the grant of its login lives
 func TestExchangingIDTokens(t *testing.T) {
 	h := newFixture(t)
 	h.withGateway(func(c *storage.Client) { c.ExchangeSubjectTypes = []string{"id_token"} })
@@ -303,6 +303,44 @@ func TestExchangingIDTokens(t *testing.T) {
 	if got := as(again.get("id_token")); got.get("error") != "invalid_request" || got.Refusal.Reason != "expired_token" {
 		t.Errorf("an expired ID token = %d %s, want invalid_request", got.Status, got.Raw)
 	}
+}
+
+// An ID token is worth what its own login was granted, also after that has ended, and nothing where
+// it would get rid of a binding.
+func TestAnIDTokenIsNotWidened(t *testing.T) {
+	run := func(t *testing.T, dsn string) {
+		h := newFixtureOn(t, dsn)
+		h.withGateway(func(c *storage.Client) { c.ExchangeSubjectTypes = []string{"id_token"} })
+		as := func(token string) reply { return h.exchange("gateway", token, "subject_token_type", idTokenType) }
+		code, s := h.signIn(params("rp", "scope", "openid"), "ada")
+		narrow := h.post(h.p.Grants.Token, "rp", redeem(code))
+		h.wait(2 * time.Second)
+		again := func() string {
+			b := h.begin(params("rp", "scope", "openid read"), s)
+			return h.values(b.Finished.Answer).Get("code")
+		}
+		wide := h.post(h.p.Grants.Token, "rp", redeem(again()))
+		for name, tc := range map[string]struct{ token, scope string }{"narrow": {narrow.get("id_token"), ""}, "wide": {wide.get("id_token"), "read"}} {
+			if got := as(tc.token); got.Status != http.StatusOK || got.get("scope") != tc.scope {
+				t.Errorf("%s = %d %s, want the scope %q", name, got.Status, got.Raw, tc.scope)
+			}
+		}
+		h.post(h.p.Introspection.Revoke, "rp", formOf("token", narrow.get("access_token")))
+		if got := as(narrow.get("id_token")); got.get("error") != "invalid_request" {
+			t.Errorf("after its grant = %d %s, want invalid_request", got.Status, got.Raw)
+		}
+		bound := h.tokenWith("rp", redeem(again()), h.prover().forToken())
+		if got := as(bound.get("id_token")); bound.get("token_type") != "DPoP" || got.get("error") != "invalid_request" {
+			t.Errorf("of a login with a key = %d %s, want invalid_request", got.Status, got.Raw)
+		}
+		h.client("rp", resources(api), func(c *storage.Client) { c.DPoPBound = true })
+		h.ok(h.p.Poll(h.ctx))
+		if got := as(wide.get("id_token")); got.get("error") != "invalid_request" || got.Refusal.Reason != "wrong_key" {
+			t.Errorf("of a client with keys = %d %s, want invalid_request", got.Status, got.Raw)
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { run(t, "") })
+	t.Run("postgres", func(t *testing.T) { run(t, storagetest.Postgres(t)) })
 }
 
 // However a grant ends, what its tokens were exchanged for ends with it, also if both happen at once.

@@ -79,18 +79,22 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	var issued grants.Issued
 	var err error
 	if end := endOf(stored, f.Now); r.polled != "" {
-		issued, f.Polled = p.approve(r, a, end)
+		issued, f.Polled = p.approve(st, a, end)
 	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
 		return f, Finished{}, err
 	}
 	f.Code, f.Grant = issued.Code, issued.Grant
 	within(&f, session)
+	var given *storage.Consent
 	if stored.Consent != nil {
-		if f.Consent, err = p.consentAfter(ctx, r, stored); err != nil {
+		if given, err = p.consentAfter(ctx, r, stored); err != nil {
 			return f, Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, issued, f, p.detail(st, a))
+	if r.polled == "" { // what a client elsewhere was allowed answers no question of another login
+		f.Consent = given
+	}
+	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))
 	answer, err := p.answer(r, issued.Fields...)
 	if err != nil {
 		return f, Finished{}, err
@@ -120,7 +124,7 @@ func within(f *storage.Finish, x storage.Session) {
 	}
 }
 
-func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish, detail map[string]string) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, given *storage.Consent, detail map[string]string) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
@@ -131,8 +135,8 @@ func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued gr
 	if issued.Code == nil {
 		events = append(events, event(issued.Event(), issued.GrantID(), nil))
 	}
-	if f.Consent != nil {
-		events = append(events, event(mfa.EventConsentGiven, "", scopesOf(*f.Consent)))
+	if given != nil {
+		events = append(events, event(mfa.EventConsentGiven, "", scopesOf(*given)))
 	}
 	return events
 }

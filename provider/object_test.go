@@ -131,6 +131,8 @@ func TestRequestObjects(t *testing.T) {
 		{"not valid yet", key.object(t, claims(), "nbf", h.now().Unix()+60), bad},
 		{"a request inside", key.object(t, claims(), "request", "a.b.c"), bad},
 		{"a request_uri inside", key.object(t, claims(), "request_uri", "https://rp.example/r"), bad},
+		{"followed by something", raw(`} {}`), bad},
+		{"followed by a bracket", raw(`}]junk`), bad},
 		{"a claim twice", raw(`,"scope":"openid email"}`), bad},
 		{"not an object", key.sign(t, jose.ES256, "", []byte(`["iss"]`)), bad},
 		{"something behind", raw(`}{}`), bad},

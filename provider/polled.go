@@ -55,11 +55,15 @@ func (p *Provider) readPolled(ctx context.Context, c *clients.Client, values url
 			return r, e
 		}
 	}
+	// A stored one was checked when it came, and has grown since.
+	if r.polled == "" && len(r.params.Encode()) > maxSealed {
+		return r, oauth.NewError("invalid_request", "the request is longer than 4096 bytes")
+	}
 	return r, nil
 }
 
 // checkScopes refuses scopes that the client has not registered. In requests with a redirect URI
-// fosite does.
+// grants.Issuer.Check does.
 func checkScopes(_ context.Context, r *request, _ url.Values) *oauth.Error {
 	if !oauth.Covers(r.client.Scopes, r.scopes) {
 		return oauth.Standard("invalid_scope")
@@ -93,11 +97,14 @@ func (p *Provider) deny(ctx context.Context, st Step) error {
 }
 
 // approve returns the end of a login for a polled request: a grant that its client can redeem with
-// what it polls with, and that no code belongs to.
-func (p *Provider) approve(r *request, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
+// what it polls with, as long as it may poll, and that no code belongs to.
+func (p *Provider) approve(st Step, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
 	until := p.now().Add(deliveryTime)
-	issued := p.Grants.Approve(r.client, a, id, until)
-	return issued, &storage.PolledEnd{ID: r.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
+	if st.Polled != nil && st.Polled.ExpiresAt.After(until) {
+		until = st.Polled.ExpiresAt
+	}
+	issued := p.Grants.Approve(st.request.client, a, id, until)
+	return issued, &storage.PolledEnd{ID: st.request.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
 }
 
 // polls reports whether a grant type is one that clients poll with.

@@ -105,3 +105,40 @@ func TestThirdPartiesNeedTheRolesScope(t *testing.T) {
 		})
 	}
 }
+
+// Whoever exchanges a token does not get the roles that its user left out, nor the clients that
+// introspect it.
+func TestExchangedTokensHaveNoRolesThatWereLeftOut(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		allowed []string
+		want    bool
+	}{
+		{"left out", []string{"read"}, false},
+		{"allowed", []string{"read", "roles"}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newFixture(t)
+			h.client("asks", resources(api), func(c *storage.Client) { c.Consent = "ask"; c.Scopes = append(c.Scopes, "roles") })
+			h.client("gateway", exchanging, func(c *storage.Client) {
+				c.Consent, c.ExchangeSubjectClients, c.ExchangeSubjectTypes = "skip", []string{"asks"}, []string{"access_token", "id_token"}
+			})
+			h.setRoles(h.user("ada", ""), "editor")
+			c := &consenter{fixture: h}
+			st := c.at("scope", "openid read roles")
+			h.ok(h.p.Allow(h.ctx, st, h.visit, tc.allowed))
+			_, q := h.finish(st.Request.ID, nil)
+			made := h.post(h.p.Grants.Token, "asks", redeem(q.Get("code")))
+			for name, got := range map[string]reply{
+				"the access token": h.exchange("gateway", made.get("access_token")),
+				"the ID token":     h.exchange("gateway", made.get("id_token"), "subject_token_type", idTokenType),
+			} {
+				token, _ := h.readJWT(got.get("access_token"))
+				seen := h.post(h.p.Introspection.Introspect, "gateway", formOf("token", got.get("access_token")))
+				if seen.Body["active"] != true || (token["roles"] != nil) != tc.want || (seen.Body["roles"] != nil) != tc.want {
+					t.Errorf("%s: roles %v, introspected %s, want roles: %v", name, token["roles"], seen.Raw, tc.want)
+				}
+			}
+		})
+	}
+}

@@ -83,7 +83,7 @@ type Step struct {
 	Verdict mfa.Verdict
 	Options []exchange.Option
 	Scopes  []string // to consent to
-	// Polled is the request that the login ends, in a consent step: its client polls for it, and whoever
+	// Polled is the request that the login ends, in its last steps: its client polls for it, and whoever
 	// began it may be elsewhere. nil: it is another login.
 	Polled *storage.PolledRequest
 	// Before is what the user decided earlier about what the request asks for.
@@ -95,6 +95,8 @@ type Step struct {
 	Reason    string // why, for the developers of the client; "": the code says it
 	// Described: nobody registered the client. Its client_id is the address of what describes it.
 	Described bool
+	// Unvetted: nobody here has looked at the client, whether it is described or registered itself.
+	Unvetted bool
 	// Destination is where the response goes.
 	Destination Destination
 	ClientHome  string // where "back to the application" leads; "": none

@@ -84,7 +84,9 @@ type PolledRequests interface {
 	// PolledByUserCode is Polled by what a person typed. One statement.
 	PolledByUserCode(ctx context.Context, code string, now time.Time) (PolledRequest, error)
 	// Poll returns the state of a request of a client, expired ones too, and counts the poll. One
-	// statement.
+	// statement. It writes nothing about a request that cannot be won any more: one that has expired,
+	// or one polled too soon so often that its Interval is as long as its life. A poll of the latter
+	// is too soon until it expires, unless it was denied.
 	Poll(ctx context.Context, p Poll) (Polled, error)
 	// DenyPolled ends a pending request. ErrConflict: it is over, or expired.
 	DenyPolled(ctx context.Context, id PolledID, now time.Time) error

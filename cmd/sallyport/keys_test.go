@@ -156,7 +156,7 @@ func TestKeyAgesAreMetrics(t *testing.T) {
 			t.Errorf("metrics have no %s", want)
 		}
 	}
-	if n := strings.Count(w.Body.String(), "\nsallyport_key_age_seconds{"); n != 9 {
-		t.Errorf("%d ages, want one of each of 6 uses, of 2 algorithms and of the dialects", n)
+	if n := strings.Count(w.Body.String(), "\nsallyport_key_age_seconds{"); n != 10 {
+		t.Errorf("%d ages, want one of each of 7 uses, of 2 algorithms and of the dialects", n)
 	}
 }

@@ -108,6 +108,36 @@ func TestTheOperatorsSettingsStay(t *testing.T) {
 	}
 }
 
+// A client that has shown its users under one type of subject must not connect them with those of the other.
+func TestTheSubjectTypeStays(t *testing.T) {
+	for _, tc := range []struct {
+		have, asks string
+		refused    bool
+	}{{"", "public", false}, {"public", "", false}, {"pairwise", "pairwise", false}, {"", "pairwise", true}, {"public", "pairwise", true}, {"pairwise", "public", true}, {"pairwise", "", true}} {
+		object := map[string]any{"redirect_uris": []any{"https://rp.example/cb"}}
+		if tc.asks != "" {
+			object["subject_type"] = tc.asks
+		}
+		_, faults := rules.Read(object, storage.Client{ID: "rp", SubjectType: tc.have})
+		if got := len(faults) == 1 && faults[0].Field == "subject_type"; got != tc.refused {
+			t.Errorf("from %q to %q: faults %v, want one: %v", tc.have, tc.asks, faults, tc.refused)
+		}
+	}
+}
+
+// An operator's grants stay; a client does not give itself what only an operator gives.
+func TestGrantsOfTheOperatorStay(t *testing.T) {
+	for _, grant := range []string{"client_credentials", clients.DeviceCode, clients.TokenExchange} {
+		object := map[string]any{"redirect_uris": []any{"https://rp.example/cb"}, "grant_types": []any{"authorization_code", grant}}
+		if _, faults := rules.Read(object, storage.Client{ID: "rp"}); len(faults) != 1 || faults[0].Field != "grant_types" {
+			t.Errorf("%s: faults %v, want one", grant, faults)
+		}
+		if _, faults := rules.Read(object, storage.Client{ID: "rp", GrantTypes: []string{grant}}); faults != nil {
+			t.Errorf("%s, which the operator gave: %v", grant, faults)
+		}
+	}
+}
+
 // Conformance (Registration): RFC 7591 3.2.2, 5: addresses that lead elsewhere than they look are refused with invalid_redirect_uri, other metadata with invalid_client_metadata
 func TestHostileMetadataIsRefused(t *testing.T) {
 	const redirect, metadata = "invalid_redirect_uri", "invalid_client_metadata"
@@ -161,6 +191,8 @@ func TestHostileMetadataIsRefused(t *testing.T) {
 		with(`"token_endpoint_auth_method":"client_secret_jwt"`):                                            metadata,
 		with(`"grant_types":["implicit"]`):                                                                  metadata,
 		with(`"grant_types":["client_credentials"]`):                                                        metadata,
+		with(`"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`):         metadata,
+		with(`"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:token-exchange"]`):      metadata,
 		with(`"response_types":["id_token token"]`):                                                         metadata,
 		with(`"id_token_signed_response_alg":"none"`):                                                       metadata,
 		with(`"request_object_signing_alg":"none"`):                                                         metadata,

@@ -61,9 +61,14 @@ func (r Rules) Read(object map[string]any, have storage.Client) (storage.Client,
 	case len(c.Scopes) == 0:
 		faults = append(faults, clients.Fault{Field: "scope", Text: "has no scope that such clients may request: " + strings.Join(r.Scopes, " ")})
 	}
-	const alone = "client_credentials"
-	if slices.Contains(c.GrantTypes, alone) && !r.ClientCredentials && !slices.Contains(have.GrantTypes, alone) {
-		faults = append(faults, clients.Fault{Field: "grant_types", Text: "must not have client_credentials"})
+	for _, grant := range c.GrantTypes {
+		if !r.mayHave(grant) && !slices.Contains(have.GrantTypes, grant) {
+			faults = append(faults, clients.Fault{Field: "grant_types", Text: "must not have " + grant})
+		}
+	}
+	if have.ID != "" && (c.SubjectType == clients.Pairwise) != (have.SubjectType == clients.Pairwise) {
+		// Whoever knows the subjects of both types tells which are one user.
+		faults = append(faults, clients.Fault{Field: "subject_type", Text: "cannot change"})
 	}
 	return c, faults
 }
@@ -74,6 +79,19 @@ const (
 	// fillers are letters that show nothing: with them a name is empty, or has spaces that are none.
 	fillers = "\u115f\u1160\u3164\uffa0"
 )
+
+// mayHave reports whether clients may give themselves a grant type. A stranger who sends a code of a device
+// needs no page of its own to get a person's approval (RFC 8628 section 5.4), and token exchange is a policy
+// of the operator.
+func (r Rules) mayHave(grant string) bool {
+	switch grant {
+	case "client_credentials":
+		return r.ClientCredentials
+	case clients.DeviceCode, clients.TokenExchange:
+		return false
+	}
+	return true
+}
 
 // Faults returns everything that is wrong with a client that no operator registered, by members of its
 // metadata.

@@ -49,6 +49,12 @@ func New(c storage.Client) *Client {
 	return &Client{Client: c, Origins: origins, Sector: SectorOf(c)}
 }
 
+// Unvetted reports whether nobody here has looked at the client: a document describes it, or it registered
+// itself without an initial access token. Its name and addresses are a stranger's.
+func (c *Client) Unvetted() bool {
+	return c.Document || c.Registration != nil && c.Registration.Token == ""
+}
+
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's
 // own settings.
 func SetDefaults(c *storage.Client) {

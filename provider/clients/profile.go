@@ -3,6 +3,7 @@ package clients
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"sallyport/provider/mtls"
 	"sallyport/provider/signing"
@@ -21,6 +22,10 @@ func (k *checker) checkProfile() {
 	k.fault(!k.SenderConstrained(), "profile", "fapi2 needs dpop_bound_access_tokens or tls_client_certificate_bound_access_tokens")
 	k.fault(len(k.LegacyResponseTypes) > 0, "legacy_response_types", "must be empty with profile fapi2")
 	k.fault(k.IDTokenAlg == "" || k.IDTokenAlg == excluded, "id_token_signed_response_alg", "must be PS256, ES256 or EdDSA with profile fapi2")
+	// These ways to tokens go around the pushed request, or the key that tokens are bound to.
+	k.fault(slices.Contains(k.GrantTypes, DeviceCode), "grant_types", "must not have "+DeviceCode+" with profile fapi2")
+	k.fault(slices.Contains(k.ExchangeSubjectTypes, "id_token"), "token_exchange_subject_types", "must not have id_token with profile fapi2: it is bound to no key")
+	k.fault(k.HeadlessLogin, "headless_login", "must be false with profile fapi2")
 	for field, alg := range map[string]string{"token_endpoint_auth_signing_alg": k.AuthSigningAlg, "request_object_signing_alg": k.RequestObjectAlg,
 		"authorization_signed_response_alg": k.AuthorizationAlg, "introspection_signed_response_alg": k.IntrospectionAlg, "userinfo_signed_response_alg": k.UserinfoAlg} {
 		k.fault(alg == excluded, field, "must not be "+excluded+" with profile fapi2")

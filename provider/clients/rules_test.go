@@ -90,6 +90,12 @@ func TestTheProfileOfFAPIExcludes(t *testing.T) {
 			{"introspection_signed_response_alg", func(c *storage.Client) { c.IntrospectionAlg = "RS256" }},
 			{"redirect_uris[0]", func(c *storage.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }},
 			{"pkce_optional", func(c *storage.Client) { c.PKCEOptional = true }},
+			{"grant_types", func(c *storage.Client) { c.GrantTypes = append(slices.Clone(c.GrantTypes), DeviceCode) }},
+			{"token_exchange_subject_types", func(c *storage.Client) {
+				c.GrantTypes, c.ExchangeSubjectTypes = append(slices.Clone(c.GrantTypes), TokenExchange), []string{"id_token"}
+				c.ExchangeSubjectClients, c.ExchangeAudiences = []string{"app"}, []string{"https://api.example"}
+			}},
+			{"headless_login", func(c *storage.Client) { c.HeadlessLogin = true }},
 			{"refresh_grace", func(c *storage.Client) { c.RefreshGrace = &grace }},
 			{"", func(c *storage.Client) {
 				c.Native, c.RedirectURIs = true, []string{"http://127.0.0.1/cb", "http://[::1]/cb"}

@@ -13,10 +13,15 @@ const Pairwise = "pairwise"
 
 // sectorOf returns the sector of a pairwise client (OpenID Connect Core section 8.1), or why it has none.
 // Clients of one sector see the same subjects, so a host that many applications share is no sector:
-// a loopback address, or the lack of a host in a private-use scheme.
+// a loopback address, or the lack of a host in a private-use scheme. A client that registered itself is a
+// sector of its own: its redirect URIs prove nothing, and a stranger who named the host of another client
+// would see its subjects.
 func sectorOf(c storage.Client) (sector, fault string) {
 	if c.SubjectType != Pairwise {
 		return "", ""
+	}
+	if c.Registration != nil {
+		return "client " + string(c.ID), "" // no host has this form
 	}
 	if c.SectorIdentifierURI != "" {
 		return hostOf(c.SectorIdentifierURI), ""

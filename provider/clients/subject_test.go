@@ -51,6 +51,24 @@ func TestSectors(t *testing.T) {
 	}
 }
 
+// A client that registered itself shares its subjects with no other, whatever addresses it names.
+func TestARegisteredClientIsItsOwnSector(t *testing.T) {
+	seen := map[string]bool{SectorOf(storage.Client{ID: "clinic", SubjectType: Pairwise, RedirectURIs: []string{"https://clinic.example/cb"}}): true}
+	for _, c := range []storage.Client{
+		{ID: "a", RedirectURIs: []string{"https://clinic.example/cb"}},
+		{ID: "b", RedirectURIs: []string{"https://clinic.example/cb"}},
+		{ID: "c", RedirectURIs: []string{"https://clinic.example/cb"}, SectorIdentifierURI: "https://clinic.example/sector.json"},
+		{ID: "clinic.example", RedirectURIs: []string{"com.example.clinic:/cb"}},
+	} {
+		c.SubjectType, c.Registration = Pairwise, &storage.Registration{}
+		sector := New(c).Sector
+		if sector == "" || seen[sector] {
+			t.Errorf("client %s is in the sector %q of another", c.ID, sector)
+		}
+		seen[sector] = true
+	}
+}
+
 func TestSubjectAndEncryptionFaults(t *testing.T) {
 	enc := []byte(`{"keys":[{"kty":"EC","crv":"P-256","use":"enc","kid":"e","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`)
 	for field, change := range map[string]func(*storage.Client){

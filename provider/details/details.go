@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"sallyport/input"
 )
@@ -50,7 +52,8 @@ func (t *Types) Parse(text string, allowed []string) (List, error) {
 }
 
 // parse reads a list without regard to types. Texts that could look like something else on a page are
-// refused, and so are names that occur twice: which one counts would depend on the reader.
+// refused, and so are names that occur twice, also in another case: which one counts would depend on the
+// reader.
 func parse(text string) (List, error) {
 	if len(text) > maxBytes {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxBytes)
@@ -61,7 +64,7 @@ func parse(text string) (List, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) { // More says no before a closing bracket
 		return nil, errors.New("something follows it")
 	}
 	entries, ok := value.([]any)
@@ -79,7 +82,18 @@ func parse(text string) (List, error) {
 	return list, nil
 }
 
-var errJSON = errors.New("it is not JSON")
+var (
+	errJSON   = errors.New("it is not JSON")
+	errEmpty  = errors.New("a value is empty")
+	errUnseen = errors.New("a text has characters that cannot be seen")
+)
+
+// unseen reports whether a character is a letter or sign that looks like nothing: the fillers of Hangul and
+// the blank of Braille.
+func unseen(r rune) bool { return strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r) }
+
+// visible reports whether a text of such characters shows something.
+func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.In(r, unicode.Z, unicode.M) }
 
 // next reads a value of at most some depth.
 func next(d *json.Decoder, depth int) (any, error) {
@@ -100,6 +114,12 @@ func next(d *json.Decoder, depth int) (any, error) {
 		if !input.Shown(v) {
 			return nil, errors.New("a text has control characters, or ones that change the direction of text")
 		}
+		if strings.ContainsFunc(v, unseen) {
+			return nil, errUnseen
+		}
+		if !strings.ContainsFunc(v, visible) {
+			return nil, errEmpty
+		}
 	case nil:
 		return nil, errors.New("a value is null")
 	}
@@ -115,7 +135,10 @@ func list(d *json.Decoder, depth int) (any, error) {
 		}
 		out = append(out, v)
 	}
-	return out, end(d)
+	if err := end(d); err != nil || len(out) > 0 || depth == maxDepth {
+		return out, err
+	}
+	return nil, errEmpty
 }
 
 func object(d *json.Decoder, depth int) (any, error) {
@@ -126,17 +149,25 @@ func object(d *json.Decoder, depth int) (any, error) {
 		if err != nil || !ok {
 			return nil, errJSON
 		}
-		if _, twice := out[name]; twice {
-			return nil, errors.New("a name occurs twice")
+		for other := range out {
+			if strings.EqualFold(other, name) {
+				return nil, errors.New("a name occurs twice")
+			}
 		}
 		if !input.Shown(name) {
 			return nil, errors.New("a name has control characters")
+		}
+		if strings.ContainsFunc(name, unseen) {
+			return nil, errUnseen
 		}
 		if out[name], err = next(d, depth-1); err != nil {
 			return nil, err
 		}
 	}
-	return out, end(d)
+	if err := end(d); err != nil || len(out) > 0 {
+		return out, err
+	}
+	return nil, errEmpty
 }
 
 func end(d *json.Decoder) error {

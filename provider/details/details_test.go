@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 		"null":                        {`[{"type":"payment","amount":null}]`, "null"},
 		"an unknown member":           {`[{"type":"payment","amount":1,"locations":["x"]}]`, "member is unknown"},
 		"a wrong value":               {`[{"type":"payment","amount":1,"actions":["initiate","refund"]}]`, "not allowed"},
-		"no value":                    {`[{"type":"payment","amount":1,"actions":[]}]`, "not allowed"},
+		"no value":                    {`[{"type":"payment","amount":1,"actions":[]}]`, "empty"},
 		"a name twice":                {`[{"type":"payment","amount":1,"amount":1000}]`, "twice"},
 		"a name twice inside":         {`[{"type":"payment","amount":{"value":1,"value":1000}}]`, "twice"},
 		"text in the other direction": {`[{"type":"payment","amount":"1\u202e0001"}]`, "direction"},
@@ -69,6 +69,18 @@ func TestParse(t *testing.T) {
 		"too long":                    {`[{"type":"payment","amount":"` + strings.Repeat("x", 2048) + `"}]`, "longer"},
 		"cut off":                     {`[{"type":"payment","amount":1`, "not JSON"},
 		"followed by something":       {`[{"type":"payment","amount":1}] []`, "follows"},
+		"followed by a bracket":       {`[{"type":"payment","amount":1}]]junk`, "follows"},
+		"followed by a brace":         {`[{"type":"payment","amount":1}]}`, "follows"},
+		"an empty value":              {`[{"type":"payment","amount":""}]`, "empty"},
+		"only spaces":                 {`[{"type":"payment","amount":" \u00a0\u3000"}]`, "empty"},
+		"only joiners":                {`[{"type":"payment","amount":"\u200d"}]`, "empty"},
+		"an empty object":             {`[{"type":"payment","amount":{}}]`, "empty"},
+		"an empty value inside":       {`[{"type":"payment","amount":{"value":[]}}]`, "empty"},
+		"a filler":                    {`[{"type":"payment","amount":"\u3164"}]`, "cannot be seen"},
+		"a filler in a name":          {`[{"type":"payment","amount":{"a\uffa0":1}}]`, "cannot be seen"},
+		"a blank of Braille":          {`[{"type":"payment","amount":"1\u2800"}]`, "cannot be seen"},
+		"a name in another case":      {`[{"type":"payment","amount":1,"AMOUNT":1000}]`, "twice"},
+		"one inside":                  {`[{"type":"payment","amount":{"s":1,"\u017f":1000}}]`, "twice"},
 		"no JSON":                     {`payment`, "not JSON"},
 	} {
 		allowed := []string{"payment", "loan"}
@@ -97,13 +109,15 @@ func TestParse(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	types := read(t)
-	list, err := types.Parse(`[{"type":"payment","creditor":"<b>Shop</b>","amount":{"value":12.50,"currency":"EUR","final":true},"actions":["cancel","initiate"]}]`, []string{"payment"})
+	list, err := types.Parse(`[{"type":"payment","creditor":"<b>Shop</b>","amount":{"value":12.50,"currency":"EUR, total: 1.00","parts":[1,{"x":2}],"final":true},"actions":["cancel","initiate"]}]`, []string{"payment"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A line for each member inside: a text cannot pass for another member.
+	rest := []Line{{"To", "<b>Shop</b>"}, {"Actions", "cancel, initiate"}}
 	for lang, want := range map[string][]Shown{
-		"de": {{"Eine Zahlung ausführen", []Line{{"Betrag", "currency: EUR, final: ✓, value: 12.50"}, {"To", "<b>Shop</b>"}, {"Actions", "cancel, initiate"}}}},
-		"fr": {{"Make a payment", []Line{{"Amount", "currency: EUR, final: ✓, value: 12.50"}, {"To", "<b>Shop</b>"}, {"Actions", "cancel, initiate"}}}},
+		"de": {{"Eine Zahlung ausführen", append([]Line{{"Betrag: currency", "EUR, total: 1.00"}, {"Betrag: final", "✓"}, {"Betrag: parts: 1", "1"}, {"Betrag: parts: 2: x", "2"}, {"Betrag: value", "12.50"}}, rest...)}},
+		"fr": {{"Make a payment", append([]Line{{"Amount: currency", "EUR, total: 1.00"}, {"Amount: final", "✓"}, {"Amount: parts: 1", "1"}, {"Amount: parts: 2: x", "2"}, {"Amount: value", "12.50"}}, rest...)}},
 	} {
 		if got := types.Show(list, lang); !reflect.DeepEqual(got, want) {
 			t.Errorf("in %s: %v, want %v", lang, got, want)

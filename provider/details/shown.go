@@ -3,6 +3,8 @@ package details
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,7 +15,7 @@ type Shown struct {
 	Lines []Line
 }
 
-// Line is a member of a detail.
+// Line is a member of a detail, or of one that is inside it.
 type Line struct{ Title, Value string }
 
 // Show returns the details of a list in a language, or else in English.
@@ -27,7 +29,7 @@ func (t *Types) Show(l List, lang string) []Shown {
 		s := Shown{Title: in(typ.Title, lang)}
 		for _, m := range typ.Members {
 			if v, ok := d[m.Name]; ok {
-				s.Lines = append(s.Lines, Line{in(m.Title, lang), text(v)})
+				s.Lines = append(s.Lines, m.lines(in(m.Title, lang), v)...)
 			}
 		}
 		out = append(out, s)
@@ -37,31 +39,39 @@ func (t *Types) Show(l List, lang string) []Shown {
 
 func in(title map[string]string, lang string) string { return cmp.Or(title[lang], title["en"]) }
 
-// text writes a value for people: lists with commas, objects as their members.
-func text(v any) string {
+// lines writes a value for people. What is inside it has lines of its own, so that no text passes for
+// another member; only lists of texts that the operator wrote are on one line.
+func (m Member) lines(title string, v any) []Line {
+	var out []Line
 	switch v := v.(type) {
 	case string:
-		return v
+		return []Line{{title, v}}
 	case json.Number:
-		return v.String()
+		return []Line{{title, v.String()}}
 	case bool:
 		if v {
-			return "✓"
+			return []Line{{title, "✓"}}
 		}
-		return "✗"
+		return []Line{{title, "✗"}}
 	case []any:
-		var parts []string
-		for _, e := range v {
-			parts = append(parts, text(e))
+		for i, e := range v {
+			out = append(out, m.lines(fmt.Sprintf("%s: %d", title, i+1), e)...)
 		}
-		return strings.Join(parts, ", ")
+		if len(m.Values) > 0 {
+			return []Line{{title, joined(out)}}
+		}
 	case map[string]any:
-		var parts []string
-		for name, e := range v {
-			parts = append(parts, name+": "+text(e))
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, m.lines(title+": "+name, v[name])...)
 		}
-		slices.Sort(parts)
-		return strings.Join(parts, ", ")
 	}
-	return ""
+	return out
+}
+
+func joined(lines []Line) string {
+	var values []string
+	for _, l := range lines {
+		values = append(values, l.Value)
+	}
+	return strings.Join(values, ", ")
 }

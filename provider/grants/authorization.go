@@ -125,6 +125,7 @@ func (i *Issuer) newIDToken(ctx context.Context, r Request, s *session, out Issu
 			}
 		}
 	}
+	s.nameGrant(content)
 	return i.codec.WriteID(ctx, content, a, r.Client, s.access, out.code)
 }
 

@@ -67,7 +67,10 @@ func (i *Issuer) exchange(ctx context.Context, tx *transaction, r *http.Request,
 	}
 	now := tx.now.Unix()
 	t.Client, t.Issued, t.Expires, t.ID = c.ID, now, min(s.token.Expires, now+int64(i.accessTTL(c)/time.Second)), storage.Random128(i.random)
-	t.Scope, t.Roles, t.Confirmation = strings.Join(t.Scopes, " "), claims.Roles(c, &s.account, t.Scopes), token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
+	if t.Roles != nil { // otherwise the user left them out, which holds for whoever comes after
+		t.Roles = claims.Roles(c, &s.account, t.Scopes)
+	}
+	t.Scope, t.Confirmation = strings.Join(t.Scopes, " "), token.BoundTo(tx.proof.Thumbprint(), tx.certificateOf(c))
 	t.Details = nil // of the audience of the subject token
 	t.Grant, t.SubjectGrant, t.Sources, t.MayAct = "", cmp.Or(s.token.Grant, s.token.SubjectGrant), append(slices.Clone(s.token.Sources), s.source), nil
 	if form.Has("actor_token") || !c.ExchangeImpersonation {
@@ -198,11 +201,11 @@ func (i *Issuer) presented(ctx context.Context, tx *transaction, parameter strin
 	return t, nil
 }
 
-// idSubject reads an ID token as the access token that its client got in the same session. An ID token
-// names no grant; without a living one of that client in that session it is worth nothing.
+// idSubject reads an ID token as the access token that was issued with it. It is worth nothing without the
+// living grant of that, and nothing where such tokens are bound: it has no binding itself.
 func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string) (token.Access, *oauth.Error) {
 	id, err := i.codec.ReadID(presented)
-	if err != nil || id.Session == "" || len(id.Audience) != 1 {
+	if err != nil || id.Session == "" || id.Grant == "" || len(id.Audience) != 1 {
 		return token.Access{}, badToken("subject_token", oauth.UnknownToken)
 	}
 	if now.Unix() >= id.Expires {
@@ -216,18 +219,23 @@ func (i *Issuer) idSubject(ctx context.Context, now time.Time, presented string)
 	if c == nil {
 		return token.Access{}, badToken("subject_token", oauth.DisabledClient)
 	}
+	if c.SenderConstrained() || c.Profile == clients.FAPI2 {
+		return token.Access{}, badToken("subject_token", oauth.WrongKey)
+	}
 	session := i.codec.SessionOf(c, id.Session)
 	all, err := i.store.GrantsOf(ctx, i.codec.UserOf(c, id.Subject), now)
 	if err != nil {
 		return token.Access{}, oauth.Unavailable(err)
 	}
-	for _, g := range all { // the newest first
+	for _, g := range all {
 		a := g.Authorization
-		if a.ClientID != owner || a.SessionID != session {
+		if g.ID != id.Grant || a.ClientID != owner || a.SessionID != session {
 			continue
 		}
 		t := token.Access{Issuer: id.Issuer, Client: owner, Audience: id.Audience, Expires: id.Expires, Scopes: a.Scopes, Grant: g.ID,
 			ACR: id.ACR, AMR: id.AMR, AuthTime: id.AuthTime}
+		// Which ones they are is read later; this says whether that token has any.
+		t.Roles = claims.Roles(c, &storage.Account{User: storage.User{ID: a.UserID}}, a.Scopes)
 		if c.MayAct != "" {
 			t.MayAct = &token.Actor{Subject: string(c.MayAct)}
 		}

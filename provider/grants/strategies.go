@@ -118,6 +118,15 @@ type idTokenStrategy struct{ i *Issuer }
 
 var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 
+// nameGrant adds the grant of the access token to the claims of the ID token, which token exchange needs
+// to know what the login was granted. Where the access token is bound it is left out: an ID token is
+// not, and nobody gets rid of a binding by an exchange.
+func (s *session) nameGrant(content map[string]any) {
+	if s.grant != "" && s.bound == nil {
+		content["grant_id"] = s.grant
+	}
+}
+
 // GenerateIDToken creates the ID token that is issued with an access token.
 func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
 	sess, isSession := r.GetSession().(*session)
@@ -127,6 +136,7 @@ func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dur
 	}
 	now := s.i.now()
 	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, &sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
+	sess.nameGrant(content)
 	text, err := s.i.codec.WriteID(ctx, content, sess.authorization, c, sess.access, "")
 	if err != nil {
 		return "", token.ErrorOf(err)

@@ -80,7 +80,7 @@ func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented
 
 // Active reports whether an access token is active: its client is enabled, its grant is active
 // or, for client credentials, it was not revoked. One that was exchanged must not be revoked, nor what it was
-// exchanged for. It returns the current roles of the user too.
+// exchanged for. It returns the current roles of the user too, if the token has roles.
 func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool, error) {
 	c, err := e.clients.Holder(ctx, t.Client)
 	if c == nil {
@@ -97,7 +97,11 @@ func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool,
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, false, nil
 	}
-	return claims.Roles(c, &g.Account, t.Scopes), err == nil && g.Alive(), err
+	var roles []string
+	if t.Roles != nil {
+		roles = claims.Roles(c, &g.Account, t.Scopes)
+	}
+	return roles, err == nil && g.Alive(), err
 }
 
 // stands reports whether a token without a grant of its own, and all it was exchanged for, were not

@@ -22,6 +22,8 @@ type ID struct {
 	ACR      string   `json:"acr"`
 	AMR      []string `json:"amr"`
 	AuthTime int64    `json:"auth_time"`
+	// Grant is that of the access token that was issued with it; "": none, or that token is bound.
+	Grant storage.GrantID `json:"grant_id"`
 }
 
 // WriteID writes an ID token (OpenID Connect Core section 2) about a user in a session, with the hashes of

@@ -47,6 +47,7 @@ func polled(w *fixture) {
 		same(w, w.polledNow(r, w.now).TooSoon, false) // nobody else's poll counted
 	})
 	w.test("polls that come too soon slow down for good", pollsTooSoon)
+	w.test("polls of a request that cannot be won are not counted", pollsInVain)
 	w.test("of concurrent polls all but one come too soon", func(w *fixture) {
 		r := w.polledRequest()
 		w.ok(w.s.CreatePolled(w.ctx, r))
@@ -163,6 +164,37 @@ func pollsTooSoon(w *fixture) {
 		if got.TooSoon != poll.tooSoon || got.Request.Interval != poll.interval {
 			w.Errorf("poll %d: too soon %t, interval %s, want %t, %s", i, got.TooSoon, got.Request.Interval, poll.tooSoon, poll.interval)
 		}
+	}
+}
+
+func pollsInVain(w *fixture) {
+	r := w.polledRequest()
+	w.ok(w.s.CreatePolled(w.ctx, r))
+	polls := func(name string, now time.Time, tooSoon bool) {
+		w.Helper()
+		for range 3 {
+			got := w.polledNow(r, now)
+			if got.TooSoon != tooSoon || got.Request.Interval != 10*time.Minute {
+				w.Errorf("%s: too soon %t, interval %s, want %t, 10m0s", name, got.TooSoon, got.Request.Interval, tooSoon)
+			}
+		}
+	}
+	for range 120 { // the first is in time, and the others make the interval as long as the life
+		w.polledNow(r, w.now)
+	}
+	polls("pending", w.now, true)
+	polls("at the end", r.ExpiresAt.Add(-time.Microsecond), true)
+	polls("expired", r.ExpiresAt, false)
+	w.ok(w.s.DenyPolled(w.ctx, r.ID, w.now))
+	polls("denied", w.now, false)
+
+	// A request that is polled as it should be is not written after its end, either.
+	r = w.polledRequest()
+	w.ok(w.s.CreatePolled(w.ctx, r))
+	for range 3 {
+		got := w.polledNow(r, r.ExpiresAt)
+		same(w, got.TooSoon, false)
+		same(w, got.Request.Interval, 5*time.Second)
 	}
 }
 

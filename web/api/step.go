@@ -93,11 +93,13 @@ type consentBody struct {
 	Host string `json:"host,omitempty"`
 	// Described: nobody registered the client, whose client_id is the address of what describes it.
 	Described bool `json:"described,omitempty"`
-	Lasting   bool `json:"lasting"` // the access outlives the session
+	// Unvetted: nobody here has looked at the client, described or registered by itself.
+	Unvetted bool `json:"unvetted,omitempty"`
+	Lasting  bool `json:"lasting"` // the access outlives the session
 }
 
 func consentOf(st provider.Step) *consentBody {
-	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Lasting: st.Lasting()}
+	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Unvetted: st.Unvetted, Lasting: st.Lasting()}
 	if text := st.Request.Params.Get("authorization_details"); text != "" {
 		b.Details = json.RawMessage(text)
 	}

@@ -19,7 +19,9 @@ type consentPage struct {
 	// Described is the address that describes an application which nobody registered; "": it is
 	// registered.
 	Described string
-	From      *origin // of a request that began elsewhere; nil: it began in this browser
+	// Unvetted: it is registered, by itself, and nobody here has looked at it.
+	Unvetted bool
+	From     *origin // of a request that began elsewhere; nil: it began in this browser
 	// Lasting: the access outlives the session.
 	Lasting bool
 
@@ -34,6 +36,7 @@ func consentPageOf(st provider.Step) consentPage {
 	if st.Described {
 		p.Described = string(st.Client.ID)
 	}
+	p.Unvetted = st.Unvetted && !st.Described
 	return p
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -99,7 +101,16 @@ func originOf(r *storage.PolledRequest) *origin {
 	d := r.Details
 	out := &origin{Address: d.Address, Country: d.Country, Agent: mfa.ReadAgent(d.Agent), At: r.CreatedAt}
 	if out.Agent == (mfa.Agent{}) {
-		out.Named = strings.TrimSpace(strings.ToValidUTF8(d.Agent[:min(len(d.Agent), maxNamed)], ""))
+		out.Named = strings.TrimSpace(strings.Map(ofName, d.Agent[:min(len(d.Agent), maxNamed)]))
 	}
 	return out
+}
+
+// ofName keeps what names of devices are made of. The page quotes the name, and a stranger may have
+// written it: nothing in it may end the quotation and go on in the words of the page.
+func ofName(r rune) rune {
+	if r == utf8.RuneError || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" ._/()-", r) {
+		return -1
+	}
+	return r
 }

@@ -65,7 +65,7 @@ func TestAPersonConnectsADevice(t *testing.T) {
 	b.login("ada", password)
 	b.Must("/mfa", 200)
 	b.Submit("mfa-submit", "passcode", h.Code(totpKey))
-	b.Must("/consent", 200, "Sign in to Lighthouse TV on another device?", "from 203.0.113.9 (PT)", "LighthouseTV/2 &lt;living room&gt;",
+	b.Must("/consent", 200, "Sign in to Lighthouse TV on another device?", "from 203.0.113.9 (PT)", "“LighthouseTV/2 living room”",
 		"Allow this only if you started it yourself", "see your e-mail address", "ada@example.org")
 	if got := h.polled(deviceCode); got["error"] != "authorization_pending" {
 		t.Errorf("before the answer = %v", got)
@@ -138,4 +138,20 @@ func TestThePageForDevicesShowsWhatWasTyped(t *testing.T) {
 	}
 	b.Submit("device-submit", "user_code", "BCDF-GHJK")
 	b.Must("/device", 429, "data-wait=")
+}
+
+func TestTheNameOfADeviceStaysInItsQuotation(t *testing.T) {
+	for agent, want := range map[string]string{
+		"MeridianTV/2.1 (living room)":          "MeridianTV/2.1 (living room)",
+		"Fernseher_Küche-2":                     "Fernseher_Küche-2",
+		"TV\" - checked by support. \"":         "TV - checked by support.",
+		"TV” – ‘it is’ yours: <b>\u202e\x00\n“": "TV  it is yours b",
+		"\xff\xfe” ":                            "",
+		strings.Repeat("a", 59) + "ü":           strings.Repeat("a", 59),
+	} {
+		o := originOf(&storage.PolledRequest{Details: storage.PolledDetails{Agent: agent}})
+		if o.Named != want {
+			t.Errorf("%q is named %q, want %q", agent, o.Named, want)
+		}
+	}
 }

@@ -37,9 +37,9 @@ func newFlood(t *testing.T, settings string) *flood {
 	t.Helper()
 	servertest.Apply(t, settings, floodState)
 	o, at := servertest.Options(t, settings, new(servertest.Clock)), time.Now()
-	o.Config.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
+	o.Config.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3, Registrations: 3}
 	o.Config.OutboxFile = filepath.Join(t.TempDir(), "outbox.jsonl") // so that passwords can be reset
-	o.Config.SignUp = "open"
+	o.Config.SignUp, o.Config.Registration.Mode = "open", "open"
 	o.Now, o.Log = func() time.Time { return at }, slog.New(slog.DiscardHandler)
 	h := servertest.Open(t, o)
 	return &flood{Server: h, t: t}
@@ -66,8 +66,11 @@ func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 			members[key] = open.Get(key)
 		}
 	}
+	if strings.HasPrefix(route, "/register") {
+		members = map[string]any{"client_name": name, "redirect_uris": []string{"https://own.example/cb"}}
+	}
 	text, kind := form.Encode(), "application/x-www-form-urlencoded"
-	if strings.HasPrefix(route, "/api/") || !strings.HasPrefix(route, "/login-srv/") && !strings.HasPrefix(route, "/token-srv/") && strings.Contains(route, "-srv/") || strings.Contains(route, "/sdk") {
+	if strings.HasPrefix(route, "/api/") || strings.HasPrefix(route, "/register") || !strings.HasPrefix(route, "/login-srv/") && !strings.HasPrefix(route, "/token-srv/") && strings.Contains(route, "-srv/") || strings.Contains(route, "/sdk") {
 		body, err := json.Marshal(members)
 		if err != nil {
 			f.t.Fatal(err)

@@ -1,0 +1,92 @@
+package provider
+
+import (
+	"errors"
+	"net/url"
+	"testing"
+
+	"sallyport/mfa/session"
+	"sallyport/provider/clientdocument"
+	"sallyport/storage"
+)
+
+// registered makes a client one that registered itself.
+func registered(token storage.RegistrationTokenID) func(*storage.Client) {
+	return func(c *storage.Client) {
+		c.Registration, c.Consent, c.Name, c.LogoURI = &storage.Registration{Token: token}, "ask", "Bank", "https://rp.example/logo.png"
+	}
+}
+
+// A link to this server does not lead to the site of a stranger before a page was shown, whatever is wrong
+// with the request, unless the user has allowed that client something and it asks for no page.
+func TestStrangersAreNoOpenRedirect(t *testing.T) {
+	h := newFixture(t)
+	site := h.documents(clientdocument.Options{}, loopbackNetwork)
+	h.client("stranger", registered(""))
+	h.client("admitted", registered("token"))
+	h.client("operators")
+	h.user("ada", "")
+	begun := h.begin(params("stranger"), nil)
+	h.enter(begun.Request, "ada", nil)
+	h.ok(h.p.Allow(h.ctx, h.next(begun.Request, nil), h.visit, nil))
+	done, _ := h.finish(begun.Request, nil)
+	known, err := h.sessions.Load(h.ctx, done.SessionToken)
+	h.ok(err)
+	page := storage.ClientID(site.URL + "/client.json")
+	at := func(id storage.ClientID, changes ...string) url.Values {
+		if id == page {
+			changes = append(changes, "redirect_uri", site.URL+"/cb")
+		}
+		return params(id, changes...)
+	}
+	for _, tc := range []struct {
+		name   string
+		in     url.Values
+		s      *session.SignedIn
+		leaves bool
+	}{
+		{"a wrong scope", at("stranger", "scope", "nope"), nil, false},
+		{"a wrong scope, signed in", at("stranger", "scope", "nope"), known, false},
+		{"prompt=none", at("stranger", "prompt", "none"), nil, false},
+		{"prompt=none and a wrong scope, with consent", at("stranger", "prompt", "none", "scope", "nope"), known, true},
+		{"a described client", at(page, "scope", "nope"), nil, false},
+		{"prompt=none of a described client", at(page, "prompt", "none"), nil, false},
+		{"prompt=none of a described client without consent", at(page, "prompt", "none"), known, false},
+		{"a client with an initial access token", at("admitted", "scope", "nope"), nil, true},
+		{"an operator's client", at("operators", "scope", "nope"), nil, true},
+		{"prompt=none of an operator's client", at("operators", "prompt", "none"), nil, true},
+	} {
+		b, err := h.p.Begin(h.ctx, Params{Query: tc.in}, h.visit, tc.s)
+		_, shown := errors.AsType[*PageError](err)
+		if left := err == nil && b.Answer != nil; left != tc.leaves || shown == left {
+			t.Errorf("%s: leaves %v (error %v), want %v", tc.name, left, err, tc.leaves)
+		}
+	}
+}
+
+// The name of a stranger's client comes after where it leads, and its logo is not shown.
+func TestStrangersDoNotLookVetted(t *testing.T) {
+	h := newFixture(t)
+	h.client("stranger", registered(""))
+	h.client("nameless", registered(""), func(c *storage.Client) { c.Name = "" })
+	h.client("native", registered(""), public, func(c *storage.Client) { c.Native, c.RedirectURIs = true, []string{"com.example.app:/cb"} })
+	h.client("admitted", registered("token"))
+	for _, tc := range []struct {
+		id, redirect, name, logo string
+		unvetted                 bool
+	}{
+		{"stranger", "", "rp.example (Bank)", "", true},
+		{"nameless", "", "rp.example", "", true},
+		{"native", "com.example.app:/cb", "com.example.app (Bank)", "", true},
+		{"admitted", "", "Bank", "https://rp.example/logo.png", false},
+	} {
+		in := params(storage.ClientID(tc.id))
+		if tc.redirect != "" {
+			in.Set("redirect_uri", tc.redirect)
+		}
+		st := h.next(h.begin(in, nil).Request, nil)
+		if st.Client.Name != tc.name || st.Client.LogoURI != tc.logo || st.Unvetted != tc.unvetted {
+			t.Errorf("%s: %q, logo %q, unvetted %v", tc.id, st.Client.Name, st.Client.LogoURI, st.Unvetted)
+		}
+	}
+}
