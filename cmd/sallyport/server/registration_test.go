@@ -214,27 +214,6 @@ func TestOnePutWins(t *testing.T) {
 	})
 }
 
-// Whoever names the host of a pairwise client in a registration sees none of its subjects, and a client that
-// saw public subjects does not see pairwise ones later.
-func TestStrangersJoinNoSector(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		g := newRegistry(t, settings, open)
-		seen := map[any]string{}
-		for _, name := range []string{"Shop", "Shop of a stranger"} {
-			const metadata = `"redirect_uris":["https://rp.example/cb"],"client_name":"Shop"`
-			id, token, out := g.registered(`{` + metadata + `,"subject_type":"pairwise"}`)
-			_, finish := g.login(id)
-			_, tokens := g.tokens(id, out["client_secret"].(string), finish())
-			_, me, _ := g.send("GET", "/userinfo", tokens["access_token"].(string), "")
-			if other := seen[me["sub"]]; other != "" || me["sub"] == nil {
-				t.Errorf("%s sees the subject %v of %s", name, me["sub"], other)
-			}
-			seen[me["sub"]] = name
-			g.refused("a public subject later", 400, "invalid_client_metadata")(g.send("PUT", "/register/"+id, token, `{"client_id":"`+id+`",`+metadata+`}`))
-		}
-	})
-}
-
 // Conformance (Registration): RFC 7591 3: an initial access token is required, and good for as many clients as it says
 func TestInitialAccessTokens(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {

@@ -112,3 +112,24 @@ func TestSoftwareStatements(t *testing.T) {
 		t.Errorf("a client sheds its statement: %d %v", code, out)
 	}
 }
+
+// Whoever names the host of a pairwise client in a registration sees none of its subjects, and a client that
+// saw public subjects does not see pairwise ones later.
+func TestStrangersJoinNoSector(t *testing.T) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		g := newRegistry(t, settings, open)
+		seen := map[any]string{}
+		for _, name := range []string{"Shop", "Shop of a stranger"} {
+			const metadata = `"redirect_uris":["https://rp.example/cb"],"client_name":"Shop"`
+			id, token, out := g.registered(`{` + metadata + `,"subject_type":"pairwise"}`)
+			_, finish := g.login(id)
+			_, tokens := g.tokens(id, out["client_secret"].(string), finish())
+			_, me, _ := g.send("GET", "/userinfo", tokens["access_token"].(string), "")
+			if other := seen[me["sub"]]; other != "" || me["sub"] == nil {
+				t.Errorf("%s sees the subject %v of %s", name, me["sub"], other)
+			}
+			seen[me["sub"]] = name
+			g.refused("a public subject later", 400, "invalid_client_metadata")(g.send("PUT", "/register/"+id, token, `{"client_id":"`+id+`",`+metadata+`}`))
+		}
+	})
+}
