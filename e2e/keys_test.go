@@ -166,7 +166,7 @@ func TestResealUnderLoad(t *testing.T) {
 			out := s.command(t, "keys", "reseal", "--config", s.config, "--data", "--batch", "25")
 			l.more(10)
 			l.stop()
-			if !strings.Contains(out, "Keys: 9 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
+			if !strings.Contains(out, "Keys: 10 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
 				t.Errorf("output of reseal:\n%s", out)
 			}
 			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 resealed") ||

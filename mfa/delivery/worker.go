@@ -189,14 +189,10 @@ func (w *Worker) expire(ctx context.Context) {
 	}
 }
 
-// report counts and logs an outcome. It names no recipient.
+// report logs and counts an outcome, in this order: who sees the count finds the line. It names no recipient.
 func (w *Worker) report(m storage.Message, result, reason string) {
 	if !slices.Contains(notice.Outgoing(), m.Kind) {
 		return // of the server to itself, or of a version that had more kinds
-	}
-	w.o.Count(m.Kind, result)
-	if result != Delivered && result != Retried {
-		w.o.GaveUp(m, reason)
 	}
 	level := slog.LevelWarn
 	switch result {
@@ -206,4 +202,8 @@ func (w *Worker) report(m storage.Message, result, reason string) {
 		level = slog.LevelInfo
 	}
 	w.log.Log(context.Background(), level, "message "+result, "id", string(m.ID), "kind", m.Kind, "template", m.Template, "attempt", m.Attempts, "reason", reason)
+	w.o.Count(m.Kind, result)
+	if result != Delivered && result != Retried {
+		w.o.GaveUp(m, reason)
+	}
 }
