@@ -25,17 +25,13 @@ type ClientDocuments struct {
 
 func (c Config) checkClientDocuments(r *strict.Reader) {
 	d := c.ClientDocuments
-	r.OneOf("client_documents.mfa", d.MFA, []string{"OFF", "ALWAYS", "SMART", "PHR"})
+	r.OneOf("client_documents.mfa", d.MFA, policies)
 	for i, host := range d.Hosts {
 		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" || host != strings.ToLower(host) || u.Port() == "443" {
 			r.Fault(fmt.Sprintf("client_documents.hosts[%d]", i), "must be a host in lower case such as editor.example.com or editor.example.com:8443")
 		}
 	}
-	for i, s := range d.Scopes {
-		if s == "" || len(s) > 255 || strings.ContainsFunc(s, func(x rune) bool { return x <= ' ' || x > '~' || x == '"' || x == '\\' }) {
-			r.Fault(fmt.Sprintf("client_documents.scopes[%d]", i), "is not a scope (RFC 6749 section 3.3)")
-		}
-	}
+	checkScopes(r, "client_documents.scopes", d.Scopes)
 	for i, text := range c.Resources {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Contains(text, "#") || len(text) > 2048 {
 			r.Fault(fmt.Sprintf("resources[%d]", i), "must be an https address without user and fragment (RFC 8707 section 2)")

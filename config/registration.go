@@ -40,23 +40,26 @@ type Registration struct {
 	StatementIssuers map[string]string `yaml:"statement_issuers" env:"STATEMENT_ISSUERS" envKeyValSeparator:"="`
 }
 
-func (c Config) checkRegistration(r *strict.Reader) {
-	g := c.Registration
-	one := func(key, value string, of ...string) {
-		if !slices.Contains(of, value) {
-			r.Fault("registration."+key, "must be one of %s", strings.Join(of, ", "))
+// policies are those for second factors of clients that no operator made.
+var policies = []string{"OFF", "ALWAYS", "SMART", "PHR"}
+
+// checkScopes checks scopes that clients may request.
+func checkScopes(r *strict.Reader, key string, scopes []string) {
+	for i, s := range scopes {
+		if s == "" || len(s) > 255 || strings.ContainsFunc(s, func(x rune) bool { return x <= ' ' || x > '~' || x == '"' || x == '\\' }) {
+			r.Fault(fmt.Sprintf("%s[%d]", key, i), "is not a scope (RFC 6749 section 3.3)")
 		}
 	}
-	one("mode", g.Mode, "off", "token", "open")
-	one("mfa", g.MFA, "OFF", "ALWAYS", "SMART", "PHR")
+}
+
+func (c Config) checkRegistration(r *strict.Reader) {
+	g := c.Registration
+	r.OneOf("registration.mode", g.Mode, []string{"off", "token", "open"})
+	r.OneOf("registration.mfa", g.MFA, policies)
 	if len(g.Scopes) == 0 {
 		r.Fault("registration.scopes", "must name a scope")
 	}
-	for i, s := range g.Scopes {
-		if s == "" || strings.ContainsFunc(s, func(x rune) bool { return x <= ' ' || x > '~' || x == '"' || x == '\\' }) {
-			r.Fault(fmt.Sprintf("registration.scopes[%d]", i), "is not a scope (RFC 6749 section 3.3)")
-		}
-	}
+	checkScopes(r, "registration.scopes", g.Scopes)
 	for _, name := range slices.Sorted(maps.Keys(g.StatementIssuers)) {
 		from := g.StatementIssuers[name]
 		if u, err := url.Parse(from); name == "" || from == "" || err != nil || u.Scheme != "" && u.Scheme != "https" {

@@ -86,23 +86,11 @@ func (d *Device) AttestItself(r mfa.Response) (mfa.Response, error) {
 func AttestNothing(r mfa.Response) (mfa.Response, error) { return attest(r, nil, nil) }
 
 func attest(r mfa.Response, certificate []byte, sign func(digest []byte) ([]byte, error)) (mfa.Response, error) {
-	var out map[string]any
-	if err := json.Unmarshal(r, &out); err != nil {
+	out, part, err := partsOf(r)
+	if err != nil {
 		return nil, err
 	}
-	part, ok := out["response"].(map[string]any)
-	if !ok {
-		return nil, errors.New("there is no response")
-	}
-	read := func(name string) []byte {
-		text, _ := part[name].(string)
-		b, err := base64.RawURLEncoding.DecodeString(text)
-		if err != nil {
-			return nil
-		}
-		return b
-	}
-	data := authData(read("attestationObject"))
+	data := authData(member(part, "attestationObject"))
 	if data == nil {
 		return nil, errors.New("there is no authenticator data")
 	}
@@ -110,7 +98,7 @@ func attest(r mfa.Response, certificate []byte, sign func(digest []byte) ([]byte
 	object := append([]byte{0xa3}, append(cborText("fmt"), cborText("none")...)...)
 	object = append(append(object, cborText("attStmt")...), 0xa0)
 	if sign != nil {
-		hash := sha256.Sum256(read("clientDataJSON"))
+		hash := sha256.Sum256(member(part, "clientDataJSON"))
 		digest := sha256.Sum256(append(bytes.Clone(data), hash[:]...))
 		signature, err := sign(digest[:])
 		if err != nil {

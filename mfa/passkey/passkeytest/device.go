@@ -71,26 +71,36 @@ func (d *Device) Force(o virtualwebauthn.AssertionOptions) mfa.Response {
 	return mfa.Response(virtualwebauthn.CreateAssertionResponse(d.Site, d.Authenticator, d.Credential, o))
 }
 
+// partsOf returns a response, and the part of it with what the authenticator said.
+func partsOf(r mfa.Response) (whole, part map[string]any, err error) {
+	if err := json.Unmarshal(r, &whole); err != nil {
+		return nil, nil, err
+	}
+	part, ok := whole["response"].(map[string]any)
+	if !ok {
+		return nil, nil, errors.New("there is no response")
+	}
+	return whole, part, nil
+}
+
+// member decodes a member of a part; nil: it is no base64url.
+func member(part map[string]any, name string) []byte {
+	text, _ := part[name].(string)
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
 // Change returns a response with a part of it changed, and signed again if the device signs it.
 func (d *Device) Change(r mfa.Response, change func(clientData map[string]any, authData []byte)) (mfa.Response, error) {
-	var out map[string]any
-	if err := json.Unmarshal(r, &out); err != nil {
+	out, part, err := partsOf(r)
+	if err != nil {
 		return nil, err
 	}
-	part, ok := out["response"].(map[string]any)
-	if !ok {
-		return nil, errors.New("there is no response")
-	}
-	text := func(name string) []byte {
-		s, _ := part[name].(string)
-		b, err := base64.RawURLEncoding.DecodeString(s)
-		if err != nil {
-			return nil
-		}
-		return b
-	}
-	client, auth := map[string]any{}, text("authenticatorData")
-	if err := json.Unmarshal(text("clientDataJSON"), &client); err != nil {
+	client, auth := map[string]any{}, member(part, "authenticatorData")
+	if err := json.Unmarshal(member(part, "clientDataJSON"), &client); err != nil {
 		return nil, err
 	}
 	change(client, auth)
