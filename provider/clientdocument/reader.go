@@ -99,7 +99,8 @@ func (r *Reader) Known(id storage.ClientID) *clients.Client {
 	return c
 }
 
-// Holder returns what a client is without its document: who holds a token of it needs no redirect URI.
+// Holder returns a client as far as it is known without its document. That suffices for its tokens, which
+// need no redirect URI.
 func (r *Reader) Holder(id storage.ClientID) *clients.Client {
 	if r.checkID(string(id)) != "" {
 		return nil

@@ -20,11 +20,11 @@ const (
 	slowDown = 5 * time.Second
 )
 
-// polledCodes are the parameters with what clients poll with, by grant type.
+// polledCodes names the parameter that clients poll with, by grant type.
 var polledCodes = map[string]string{clients.DeviceCode: "device_code"}
 
-// Approve issues the grant that a polled request ends in. Until the given time its client can redeem
-// it with what it polls with. "" for the ID: a new one.
+// Approve issues the grant that a polled request ends in. The client can redeem it until the given time,
+// with the code that it polls with. If id is "", the grant gets a new one.
 func (i *Issuer) Approve(c *clients.Client, a storage.Authorization, id storage.GrantID, until time.Time) Issued {
 	now := i.now()
 	if id == "" {
@@ -34,8 +34,8 @@ func (i *Issuer) Approve(c *clients.Client, a storage.Authorization, id storage.
 		ExpiresAt: i.end(c, c.GetGrantTypes().Has("refresh_token"), until)}}
 }
 
-// polledGrant redeems the grants of polled requests (RFC 8628 section 3.4). fosite
-// has no handler for them.
+// polledGrant redeems the grants of polled requests (RFC 8628 section 3.4). fosite has no handler for
+// them.
 type polledGrant struct {
 	store   *store
 	access  *accessStrategy

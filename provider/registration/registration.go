@@ -33,7 +33,7 @@ const (
 // Path is that of the registration endpoint. A client's own address is below it.
 const Path = "/register"
 
-// Issuer signs software statements (RFC 7591 section 2.3). It has either of the key sets.
+// Issuer signs software statements (RFC 7591 section 2.3). Its keys are in JWKS or at JWKSURI.
 type Issuer struct {
 	Name    string // iss
 	JWKS    json.RawMessage

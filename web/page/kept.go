@@ -11,9 +11,9 @@ import (
 // Most responses with a page show what the last one showed, with other random values in it. Such
 // a page is rendered once: what is between these values is kept, by all that the page depends on.
 
-// Data is the data of a page that may be kept. Its page depends on nothing of it but shape, which
-// is comparable, and the random values, which differ in every response. Without ok the page is
-// rendered anew: what it shows is somebody's, such as a name.
+// Data is the data of a page that may be kept. The page depends only on shape, which is comparable,
+// and on the random values, which differ in every response. If ok is false the page is rendered anew,
+// because it shows something personal, such as a name.
 type Data interface {
 	Kept() (shape any, random []string, ok bool)
 }
