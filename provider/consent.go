@@ -173,8 +173,14 @@ func (r *request) impersonable() bool {
 	if r.client.Document && !sameHost(string(r.client.ID), r.redirect) {
 		return true // the user knows the host of the client_id, and another one gets the response
 	}
+	if r.client.Registration != nil && r.client.Unvetted() && slices.ContainsFunc(r.client.RedirectURIs, r.elsewhere) {
+		return true // the user allowed the client as one host, and another one may get the response
+	}
 	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !isClaimed(r.redirect)
 }
+
+// elsewhere reports whether a redirect URI leads to another place than that of the request.
+func (r *request) elsewhere(uri string) bool { return destinationOf(uri) != destinationOf(r.redirect) }
 
 func sameHost(a, b string) bool {
 	x, err := url.Parse(a)

@@ -69,6 +69,9 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
+	if c != nil && c.Unvetted() && !confirmed && (s == nil || !matchesSession(hint, s)) {
+		out.Redirect = "" // a link to this server would lead to the site of a stranger
+	}
 	lapsed := false
 	if s == nil {
 		if s, err = p.sessions.Lapsed(ctx, v); err != nil {

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 
 	"sallyport/mfa/session"
@@ -60,6 +61,40 @@ func TestStrangersAreNoOpenRedirect(t *testing.T) {
 		_, shown := errors.AsType[*PageError](err)
 		if left := err == nil && b.Answer != nil; left != tc.leaves || shown == left {
 			t.Errorf("%s: leaves %v (error %v), want %v", tc.name, left, err, tc.leaves)
+		}
+	}
+}
+
+// What a user allowed a stranger as one host sends no response to another one without a question.
+func TestAStrangersOtherHostIsAskedAbout(t *testing.T) {
+	h := newFixture(t)
+	h.client("stranger", registered(""), func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, "https://other.example/cb") })
+	h.user("ada", "")
+	begun := h.begin(params("stranger"), nil)
+	h.enter(begun.Request, "ada", nil)
+	h.ok(h.p.Allow(h.ctx, h.next(begun.Request, nil), h.visit, nil))
+	done, _ := h.finish(begun.Request, nil)
+	known, err := h.sessions.Load(h.ctx, done.SessionToken)
+	h.ok(err)
+	b, err := h.p.Begin(h.ctx, Params{Query: params("stranger", "redirect_uri", "https://other.example/cb", "prompt", "none")}, h.visit, known)
+	if err == nil && b.Answer != nil && strings.Contains(b.Answer.Location, "code=") {
+		t.Errorf("the other host got a code: %v", b.Answer)
+	}
+	if b, err = h.p.Begin(h.ctx, Params{Query: params("stranger", "redirect_uri", "https://other.example/cb")}, h.visit, known); err != nil || b.Answer != nil || b.Request == "" {
+		t.Errorf("the other host is not asked about: %v, %v", b, err)
+	}
+}
+
+// A sign-out that nobody confirmed leads to no site of a stranger.
+func TestASignOutLeadsToNoStranger(t *testing.T) {
+	h := newFixture(t)
+	after := func(c *storage.Client) { c.PostLogoutRedirectURIs = []string{"https://rp.example/bye"} }
+	h.client("stranger", registered(""), after)
+	h.client("operators", after)
+	for id, want := range map[string]string{"stranger": "", "operators": "https://rp.example/bye"} {
+		out, err := h.p.EndSession(h.ctx, Params{Query: url.Values{"client_id": {id}, "post_logout_redirect_uri": {"https://rp.example/bye"}}}, h.visit, nil, false)
+		if err != nil || out.Redirect != want {
+			t.Errorf("%s: leads to %q, %v; want %q", id, out.Redirect, err, want)
 		}
 	}
 }
