@@ -26,7 +26,7 @@ type RegistrationToken struct {
 	ID        RegistrationTokenID
 	Hash      []byte // SHA-256 of 256 random bits
 	Name      string
-	MaxUses   int64 // 0: any number
+	MaxUses   int64
 	Uses      int64
 	CreatedAt time.Time
 	UsedAt    time.Time // zero: never

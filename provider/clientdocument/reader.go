@@ -1,6 +1,7 @@
 package clientdocument
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,15 +211,8 @@ func (r *Reader) client(c storage.Client) *clients.Client {
 	} else {
 		c.Name = u.Host
 	}
-	c.Consent, c.MFA, c.Scopes, c.Audience = "ask", mfaOf(r.options.MFA), r.options.Scopes, r.options.Audience
+	c.Consent, c.MFA, c.Scopes, c.Audience = "ask", cmp.Or(r.options.MFA, mfa.MFAOff), r.options.Scopes, r.options.Audience
 	out := clients.New(c)
 	out.Document = true
 	return out
-}
-
-func mfaOf(policy string) string {
-	if policy == "" {
-		return mfa.MFAOff
-	}
-	return policy
 }

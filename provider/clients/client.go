@@ -110,7 +110,7 @@ func (c *Client) AuthenticationMethod() string {
 // Anonymous reports whether anybody may be the caller: the client needs no authentication, or nobody
 // vouched for it when it got its secret or key.
 func (c *Client) Anonymous() bool {
-	return c.AuthenticationMethod() == "none" || c.Document || c.Registration != nil && c.Registration.Token == ""
+	return c.AuthenticationMethod() == "none" || c.Unvetted()
 }
 
 // HasNoSecret reports whether the client is public, or authenticates with a key or certificate in place

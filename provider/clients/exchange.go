@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// MaxExchange bounds each list of a policy of token exchange.
-const MaxExchange = 100
+// maxExchange bounds each list of a policy of token exchange.
+const maxExchange = 100
 
 // checkExchange checks the policy of token exchange (RFC 8693).
 func (k *checker) checkExchange(exchanges bool) {
@@ -28,7 +28,7 @@ func (k *checker) checkExchange(exchanges bool) {
 	} {
 		k.fault(!exchanges && len(list.values) > 0, list.field, belongs)
 		k.fault(exchanges && list.needed && len(list.values) == 0, list.field, "is required for the grant type "+TokenExchange)
-		k.fault(len(list.values) > MaxExchange, list.field, fmt.Sprintf("must have at most %d entries", MaxExchange))
+		k.fault(len(list.values) > maxExchange, list.field, fmt.Sprintf("must have at most %d entries", maxExchange))
 		for i, v := range list.values {
 			k.fault(!list.valid(v), fmt.Sprintf("%s[%d]", list.field, i), list.text)
 		}

@@ -51,14 +51,8 @@ func (s *Service) Manage(w http.ResponseWriter, r *http.Request, v mfa.Caller, i
 // not exist, is disabled, or was registered by an operator is refused as a wrong token is (RFC 7592
 // section 2): the addresses are no list of clients.
 func (s *Service) registrant(r *http.Request, v mfa.Caller, id storage.ClientID) (storage.Client, *oauth.Error) {
-	presented, e := oauth.AccessToken(r)
+	presented, e := s.presented(r, v)
 	if e != nil {
-		return storage.Client{}, e
-	}
-	if presented.Token == "" || presented.DPoP {
-		return storage.Client{}, noToken()
-	}
-	if e := s.admit(v); e != nil {
 		return storage.Client{}, e
 	}
 	c, err := s.store.Client(r.Context(), id)
@@ -67,7 +61,7 @@ func (s *Service) registrant(r *http.Request, v mfa.Caller, id storage.ClientID)
 		return c, wrongToken()
 	case err != nil:
 		return c, oauth.Unavailable(err)
-	case c.Registration == nil || c.Disabled || !secret.Matches([][]byte{c.Registration.TokenHash}, secret.Sum(presented.Token)):
+	case c.Registration == nil || c.Disabled || !secret.Matches([][]byte{c.Registration.TokenHash}, secret.Sum(presented)):
 		return storage.Client{}, wrongToken()
 	}
 	return c, nil
@@ -79,6 +73,24 @@ func (s *Service) initialToken(r *http.Request, v mfa.Caller) (storage.Registrat
 	if len(r.Header.Values("Authorization")) == 0 && s.options.Mode == Open {
 		return "", nil
 	}
+	presented, e := s.presented(r, v)
+	if e != nil {
+		return "", e
+	}
+	t, err := s.store.RegistrationToken(r.Context(), secret.Sum(presented))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return "", wrongToken()
+	case err != nil:
+		return "", oauth.Unavailable(err)
+	case !t.ExpiresAt.After(s.now()) || t.Uses >= t.MaxUses:
+		return "", wrongToken()
+	}
+	return t.ID, nil
+}
+
+// presented returns the token of a request. It may be a guess, so it draws on the budget of its network.
+func (s *Service) presented(r *http.Request, v mfa.Caller) (string, *oauth.Error) {
 	presented, e := oauth.AccessToken(r)
 	if e != nil {
 		return "", e
@@ -86,19 +98,7 @@ func (s *Service) initialToken(r *http.Request, v mfa.Caller) (storage.Registrat
 	if presented.Token == "" || presented.DPoP {
 		return "", noToken()
 	}
-	if e := s.admit(v); e != nil {
-		return "", e
-	}
-	t, err := s.store.RegistrationToken(r.Context(), secret.Sum(presented.Token))
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return "", wrongToken()
-	case err != nil:
-		return "", oauth.Unavailable(err)
-	case !t.ExpiresAt.After(s.now()) || t.MaxUses > 0 && t.Uses >= t.MaxUses:
-		return "", wrongToken()
-	}
-	return t.ID, nil
+	return presented.Token, s.admit(v)
 }
 
 func noToken() *oauth.Error {

@@ -134,11 +134,7 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, e *oauth.Error)
 
 // admit draws on the budget of the caller's network.
 func (s *Service) admit(v mfa.Caller) *oauth.Error {
-	refused, limited := errors.AsType[*mfa.Error](s.options.Admit.Spend(v, budget.Registrations, 1))
-	if !limited {
-		return nil
-	}
-	return &oauth.Error{Code: "temporarily_unavailable", Description: "too many registrations; try again later", Status: http.StatusTooManyRequests, RetryAfter: refused.RetryAfter}
+	return limited(s.options.Admit.Spend(v, budget.Registrations, 1))
 }
 
 // register adds a client.

@@ -17,7 +17,7 @@ func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
 	return e.step(ctx, "register client", func(q querier) error {
 		if token := c.Registration.Token; token != "" {
-			err := q.change("UPDATE registration_tokens SET uses = uses + 1, used_at = ? WHERE id = ? AND expires_at > ? AND (max_uses = 0 OR uses < max_uses)",
+			err := q.change("UPDATE registration_tokens SET uses = uses + 1, used_at = ? WHERE id = ? AND expires_at > ? AND uses < max_uses",
 				micro(now), ref(token), micro(now))
 			if err != nil {
 				return err
@@ -83,12 +83,12 @@ func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (in
 	return removed, err
 }
 
-const tokenColumns = "id, hash, name, max_uses, uses, created_at, used_at, expires_at"
+const tokenRest = "hash, name, max_uses, uses, created_at, used_at, expires_at"
 
 // CreateRegistrationToken implements storage.Registrations.
 func (e *Engine) CreateRegistrationToken(ctx context.Context, t storage.RegistrationToken, events []storage.Event) error {
 	return e.step(ctx, "create registration token", func(q querier) error {
-		in := insertInto("registration_tokens (" + tokenColumns + ")")
+		in := insertInto("registration_tokens (id, " + tokenRest + ")")
 		in.add(ref(t.ID), blob(t.Hash), clean(t.Name), t.MaxUses, t.Uses, micro(t.CreatedAt), micro(t.UsedAt), micro(t.ExpiresAt))
 		if err := in.run(q, ""); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (e *Engine) registrationTokens(ctx context.Context, which string, args ...a
 	var out []storage.RegistrationToken
 	err := e.read(ctx, "read registration tokens", func(q querier) error {
 		out = nil
-		return q.each("SELECT CAST(id AS text), hash, name, max_uses, uses, created_at, used_at, expires_at FROM registration_tokens "+which, args, func(rows scanner) error {
+		return q.each("SELECT CAST(id AS text), "+tokenRest+" FROM registration_tokens "+which, args, func(rows scanner) error {
 			var id, name text
 			var hash []byte
 			var most, uses, created, used, expires number

@@ -64,7 +64,7 @@ func registrations(w *fixture) {
 		same(w, got, t)
 	})
 	w.test("a token that has expired or was revoked registers nothing", func(w *fixture) {
-		t := w.registrationToken(0)
+		t := w.registrationToken(1)
 		c := w.registered(t.ID)
 		w.is(w.s.RegisterClient(w.ctx, c, many, t.ExpiresAt, nil), storage.ErrNotFound)
 		w.ok(w.s.DeleteRegistrationToken(w.ctx, t.ID, nil))

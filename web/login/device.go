@@ -50,10 +50,7 @@ func (p *Pages) deviceForm(c *gin.Context) {
 
 func (p *Pages) showDevice(c *gin.Context, status int, d devicePage, a *page.Alert) {
 	web.Bind(c) // for the token of the form
-	call := p.outsider(c)
-	call.Caller = web.Caller(c)
-	call.Caller.Locale = web.Locale(c)
-	v := p.page(c, call, d)
+	v := p.page(c, p.outsider(c), d)
 	v.Alert = a
 	p.look.Write(c, status, "device", v)
 }
