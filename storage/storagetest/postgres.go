@@ -123,8 +123,10 @@ var server = sync.OnceValues(func() (instance, error) {
 	return start()
 })
 
+// start starts a server that does not wait for its disk: the files end with the test process.
+// Tests that end a machine have a server of their own.
 func start() (instance, error) {
-	s, err := newServer("")
+	s, err := newServer("", "-c fsync=off")
 	if err != nil {
 		return instance{}, err
 	}
