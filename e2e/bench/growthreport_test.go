@@ -60,7 +60,7 @@ func chart(height int, title, words string) *strings.Builder {
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">
 <style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
-.title { font-weight: 600 } .quiet { fill: #59636e } .end { text-anchor: end } .middle { text-anchor: middle }
+.title { font-weight: 600 } .quiet { fill: #59636e } .end { text-anchor: end }
 .a { fill: #0969da } .b { fill: #8ec5ff } .c { fill: #a40e26 } .goal { stroke: #a40e26; stroke-dasharray: 4 3 } .axis { stroke: #d1d9e0 }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc } .quiet { fill: #9198a1 } .a { fill: #4493f8 } .b { fill: #1f4f8f } .c { fill: #ff7b72 } .goal { stroke: #ff7b72 } .axis { stroke: #3d444d }
@@ -81,7 +81,7 @@ func (r *growthReport) times() string {
 			names = append(names, o.Operation)
 		}
 		of[o.Operation] = append(of[o.Operation], o)
-		most = max(most, min(o.Ratio*1.05, 8))
+		most = max(most, min(o.Ratio*1.05, 3))
 	}
 	smallest := r.Operations[0].Users
 	const left, top, right = 210, 44, 130
@@ -91,12 +91,12 @@ func (r *growthReport) times() string {
 	height := top + chartRow*len(names) + 30
 	b := chart(height, "Median time of an operation, as a multiple of that with "+people10(smallest)+" users", "How operations grow with the number of users")
 	for _, mark := range []float64{1, 1.2} {
-		class := "axis"
+		class, side := "axis", "end"
 		if mark != 1 {
-			class = "goal"
+			class, side = "goal", "start"
 		}
 		fmt.Fprintf(b, `<line class="%s" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", class, x(mark), x(mark), top-10, height-26)
-		fmt.Fprintf(b, `<text class="quiet middle" x="%.1f" y="%d">%g</text>`+"\n", x(mark), height-10, mark)
+		fmt.Fprintf(b, `<text class="quiet %s" x="%.1f" y="%d">%g</text>`+"\n", side, x(mark), height-10, mark)
 	}
 	for i, name := range names {
 		y := top + chartRow*i + 6
@@ -128,7 +128,7 @@ func (r *growthReport) sizes() string {
 			tables, most = append(tables, w), max(most, w.Heap+w.Indexes)
 		}
 	}
-	const left, top, right = 130, 44, 150
+	const left, top, right = 130, 44, 170
 	height := top + chartRow*len(tables) + 26
 	b := chart(height, "Tables with "+people10(r.largest())+" users: rows, and their indexes", "Sizes of tables and indexes")
 	for i, w := range tables {
@@ -139,7 +139,7 @@ func (r *growthReport) sizes() string {
 			left-12, y+4, w.Table, left, y-7, heap, left+heap, y-7, indexes)
 		fmt.Fprintf(b, `<text class="quiet end" x="%d" y="%d">%s, %.0f B a row</text>`+"\n", chartWidth, y+4, mebibytes(w.Heap+w.Indexes), w.bytesARow())
 	}
-	fmt.Fprintf(b, `<text class="quiet" x="%d" y="%d">dark: rows, light: indexes</text>`+"\n</svg>\n", left, height-8)
+	fmt.Fprintf(b, `<text class="quiet" x="%d" y="%d">left: rows, right: indexes</text>`+"\n</svg>\n", left, height-8)
 	return b.String()
 }
 
