@@ -131,7 +131,10 @@ func conditionsOf(s storage.UserSearch, indexed dialect) (out []condition, bound
 	case indexed == "":
 		out = append(out, condition{"EXISTS (SELECT 1 FROM identifiers WHERE user_id = u.id AND " + has + ")", "", []any{part, micro(s.Now)}})
 	case indexed == postgresDialect && utf8.RuneCountInString(s.NamePart) >= 3:
-		named("name_trigrams(value) @> name_trigrams(?) AND "+has, part, part, micro(s.Now))
+		// As an array the names are found first, whatever the planner believes of their number:
+		// else it may compare the names of all users in the order of their IDs.
+		set := "SELECT user_id FROM identifiers WHERE name_trigrams(value) @> name_trigrams(?) AND " + has
+		out = append(out, condition{"u.id = ANY(ARRAY(" + set + "))", set, []any{part, part, micro(s.Now)}})
 	default: // a scan of the names
 		named(has, part, micro(s.Now))
 	}
