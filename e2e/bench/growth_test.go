@@ -32,10 +32,11 @@ type growth struct {
 	rounds  int           // GROWTH_ROUNDS
 	out     string        // GROWTH_OUT
 	charts  string        // GROWTH_CHARTS: folder
+	from    string        // GROWTH_FROM: earlier figures to draw, and nothing is measured
 }
 
 func readGrowth(env func(string) string) (growth, error) {
-	g := growth{out: cmp.Or(env("GROWTH_OUT"), "growth.json"), charts: env("GROWTH_CHARTS")}
+	g := growth{out: cmp.Or(env("GROWTH_OUT"), "growth.json"), charts: env("GROWTH_CHARTS"), from: env("GROWTH_FROM")}
 	var errs []error
 	for text := range strings.SplitSeq(cmp.Or(env("GROWTH_SIZES"), "10000,1000000"), ",") {
 		n, err := strconv.Atoi(text)
@@ -73,8 +74,9 @@ type town struct {
 	password            []byte    // as it is sealed
 	grant               string
 	generation          uint32
-	refreshed           map[int]uint32 // generations of grants of this run
-	access              []string       // tokens of refreshed grants
+	of                  map[string][]stencil // by table
+	refreshed           map[int]uint32       // generations of grants of this run
+	access              []string             // tokens of refreshed grants
 
 	filled time.Duration
 }
@@ -85,6 +87,12 @@ func BenchmarkGrowth(b *testing.B) {
 	g, err := readGrowth(os.Getenv)
 	if err != nil {
 		b.Fatal(err)
+	}
+	if g.from != "" {
+		if err := drawAgain(g); err != nil {
+			b.Fatal(err)
+		}
+		return
 	}
 	p := newPostgres(b, "-c shared_buffers=2GB -c maintenance_work_mem=512MB -c wal_compression=on -c effective_cache_size=12GB")
 	r := &growthReport{report: newReport()}
@@ -190,21 +198,21 @@ func (t *town) fill(ctx context.Context, history float64) error {
 	old := func(i int) time.Duration {
 		return -past + time.Duration(float64(past-liveSpan)*float64(i)/float64(max(1, lines)))
 	}
-	of := map[string][]stencil{}
+	t.of = map[string][]stencil{}
 	for table, query := range map[string]string{
 		"users": "SELECT * FROM users", "identifiers": "SELECT * FROM identifiers WHERE kind = 'username'",
 		"authenticators": "SELECT * FROM authenticators WHERE method = 'password'",
 		"grants":         "SELECT * FROM grants", "events": "SELECT * FROM events WHERE user_id IS NOT NULL",
 	} {
 		var err error
-		if of[table], err = t.stencils(ctx, query); err != nil {
+		if t.of[table], err = t.stencils(ctx, query); err != nil {
 			return err
 		}
 	}
 	errs := make(chan error, 2)
 	go func() {
 		for _, table := range []string{"users", "identifiers", "authenticators"} {
-			if err := t.copies(ctx, table, of[table], 1, t.size, live); err != nil {
+			if err := t.copies(ctx, table, t.of[table], 1, t.size, live); err != nil {
 				errs <- err
 				return
 			}
@@ -212,9 +220,9 @@ func (t *town) fill(ctx context.Context, history float64) error {
 		errs <- nil
 	}()
 	go func() {
-		err := t.copies(ctx, "grants", of["grants"], 1, t.size, live)
+		err := t.copies(ctx, "grants", t.of["grants"], 1, t.size, live)
 		if err == nil {
-			err = t.copies(ctx, "events", of["events"], 1, 1+lines, old)
+			err = t.copies(ctx, "events", t.of["events"], 1, 1+lines, old)
 		}
 		errs <- err
 	}()

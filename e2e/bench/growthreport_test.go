@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -38,6 +39,19 @@ func (r *growthReport) printGrowth(w io.Writer) {
 }
 
 func (w weight) bytesARow() float64 { return float64(w.Heap+w.Indexes) / float64(max(1, w.Rows)) }
+
+// drawAgain draws the figures of an earlier run.
+func drawAgain(g growth) error {
+	text, err := os.ReadFile(g.from)
+	if err != nil {
+		return err
+	}
+	r := &growthReport{report: new(report)}
+	if err := json.Unmarshal(text, r); err != nil {
+		return fmt.Errorf("%s: %w", g.from, err)
+	}
+	return r.draw(g.charts)
+}
 
 // draw writes charts into a folder; "": none.
 func (r *growthReport) draw(folder string) error {

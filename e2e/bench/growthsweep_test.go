@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"sallyport/storage"
 )
 
 // sweeping is how logins go beside a sweep.
@@ -110,13 +112,8 @@ func (t *town) expire(ctx context.Context, round int) error {
 	// Copies have numbers that no others have, and times before everything that is kept.
 	from := t.size + (round+1)*backlog
 	old := func(i int) time.Duration { return -500*24*time.Hour + time.Duration(i-from)*time.Second }
-	for table, query := range map[string]string{"grants": "SELECT * FROM grants WHERE id = '" + t.grant + "'",
-		"events": "SELECT * FROM events WHERE canonical LIKE '%" + t.grant + "%'"} {
-		of, err := t.stencils(ctx, query)
-		if err != nil {
-			return err
-		}
-		if err := t.copies(ctx, table, of, from, from+backlog, old); err != nil {
+	for _, table := range []string{"grants", "events"} {
+		if err := t.copies(ctx, table, t.of[table], from, from+backlog, old); err != nil {
 			return err
 		}
 	}
@@ -127,6 +124,6 @@ func (t *town) expire(ctx context.Context, round int) error {
 // counts returns how many rows there are in the tables that a login writes for long.
 func (t *town) counts(ctx context.Context) (map[string]int64, error) {
 	var events, grants int64
-	err := t.conn.QueryRow(ctx, "SELECT (SELECT COUNT(*) FROM events WHERE at >= $1), (SELECT COUNT(*) FROM grants WHERE created_at >= $1)", t.first.UnixMicro()).Scan(&events, &grants)
+	err := t.conn.QueryRow(ctx, "SELECT (SELECT COUNT(*) FROM events WHERE id >= $1), (SELECT COUNT(*) FROM grants WHERE id >= $1)", storage.TimeOrdered(t.first, zeros{})).Scan(&events, &grants)
 	return map[string]int64{"events": events, "grants": grants}, err
 }
