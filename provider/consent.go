@@ -102,6 +102,11 @@ func (st Step) Details(lang string) []details.Shown {
 	return st.types.Show(st.request.details, lang)
 }
 
+// resourcesOf returns the resource servers that a request names (RFC 8707 section 2), other than this one.
+func (p *Provider) resourcesOf(r *request) []string {
+	return slices.DeleteFunc(slices.Clone(r.resource), func(uri string) bool { return origin.Same(uri, p.options.Issuer) })
+}
+
 // Asked returns the scopes of a consent step.
 func (st Step) Asked() []Asked {
 	out := make([]Asked, len(st.Scopes))
