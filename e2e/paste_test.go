@@ -246,7 +246,13 @@ func (r *rivals) tokens(t *testing.T) {
 		stage *stage
 		id    string
 	}{{r.b, "web"}, {r.a, "fast"}} { // RFC 7009 section 2.1
-		response, err := http.PostForm(at.stage.issuer+"/revoke", url.Values{"client_id": {at.id}, "token": {token.RefreshToken}})
+		q, err := http.NewRequest(http.MethodPost, at.stage.issuer+"/revoke", strings.NewReader(url.Values{"token": {token.RefreshToken}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		q.SetBasicAuth(at.id, at.stage.secret)
+		response, err := http.DefaultClient.Do(q)
 		if err != nil {
 			t.Fatal(err)
 		}

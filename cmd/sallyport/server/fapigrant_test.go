@@ -1,6 +1,10 @@
 package server_test
 
 import (
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,4 +72,53 @@ func TestFAPIClientCredentials(t *testing.T) {
 			b.wait(time.Second)
 		}
 	})
+}
+
+// Conformance (FAPI 2.0): RFC 9449 4.3, 7.1, 7.2: modules dpop-negative-tests, access-token-type-header-case-sensitivity at the resource: a proof that is malformed, incomplete, of another key, request, token or time, or one of two, is refused; the spelling of the scheme and of the address does not count
+func TestFAPIProofsAtTheResource(t *testing.T) {
+	b, one, two := newBank(t, false)
+	token := one.redeem(one.code(nil), nil).get("access_token")
+	proof := func(changes set) string {
+		return one.proof(one.proves, http.MethodGet, "/userinfo", token, changes)
+	}
+	private := jwkOf(t, one.proves)
+	d, err := one.proves.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	private["d"] = base64.RawURLEncoding.EncodeToString(d)
+	upper := strings.ToUpper(b.issuer) + "/userinfo"
+	for name, changes := range map[string]set{
+		"DPoP": nil, "dpop": {"scheme": "dpop"}, "DPOP": {"scheme": "DPOP"}, "htu with a query and a fragment": {"proof": proof(set{"htu": b.issuer + "/userinfo?a=b#c"})},
+		"htu in upper case": {"proof": proof(set{"htu": upper})}, "a claim more": {"proof": proof(set{"more": "claims"})},
+	} {
+		if got := one.resource(token, changes); got.code != 200 {
+			t.Errorf("%s = %d %s", name, got.code, got.raw)
+		}
+	}
+	good := func() string { return proof(nil) }
+	for name, changes := range map[string]set{
+		"no proof": {"proof": nil}, "the scheme Bearer": {"scheme": "Bearer"}, "garbage": {"proof": "GARBAGE"}, "two proofs": {"proof": []string{good(), good()}}, "a malformed JWT": {"proof": "a" + good()},
+		"no typ": {"proof": proof(set{"header typ": nil})}, "no alg": {"proof": proof(set{"header alg": nil})}, "no jwk": {"proof": proof(set{"header jwk": nil})}, "another typ": {"proof": proof(set{"header typ": "JWT"})},
+		"RS256": {"proof": proof(set{"header alg": "RS256"})}, "alg none": {"proof": proof(set{"header alg": "none"})}, "a private key": {"proof": proof(set{"header jwk": private})},
+		"no jti": {"proof": proof(set{"jti": nil})}, "no htm": {"proof": proof(set{"htm": nil})}, "no htu": {"proof": proof(set{"htu": nil})}, "no iat": {"proof": proof(set{"iat": nil})}, "no ath": {"proof": proof(set{"ath": nil})},
+		"another htm": {"proof": proof(set{"htm": "POST"})}, "another htu": {"proof": proof(set{"htu": b.issuer + "/token"})}, "an hour old": {"proof": proof(set{"iat": one.now() - 3600})}, "an hour ahead": {"proof": proof(set{"iat": one.now() + 3600})},
+		"another ath": {"proof": one.proof(one.proves, http.MethodGet, "/userinfo", token+"x", nil)}, "another key": {"proof": one.proof(two.proves, http.MethodGet, "/userinfo", token, nil)},
+		"the signature of another key": {"proof": one.proof(two.proves, http.MethodGet, "/userinfo", token, set{"header jwk": jwkOf(t, one.proves)})},
+	} {
+		got := one.resource(token, changes)
+		if (got.code != 400 && got.code != 401) || !strings.Contains(strings.Join(got.header.Values("WWW-Authenticate"), ", "), "DPoP") {
+			t.Errorf("%s = %d %v %s, want a challenge", name, got.code, got.header.Values("WWW-Authenticate"), got.raw)
+		}
+	}
+	used := good()
+	one.resource(token, set{"proof": used})
+	if got := one.resource(token, set{"proof": used}); got.code != 401 {
+		t.Errorf("a proof used again = %d %s", got.code, got.raw)
+	}
+	inQuery := httptest.NewRequest(http.MethodGet, "/userinfo?access_token="+token, nil)
+	inQuery.Header.Set("DPoP", good())
+	if got := one.send(inQuery, false); got.code < 400 || got.code > 401 {
+		t.Errorf("a token in the query = %d %s", got.code, got.raw)
+	}
 }
