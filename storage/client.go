@@ -150,7 +150,7 @@ type Client struct {
 	// JWKS; "": they are not encrypted.
 	AuthorizationEncryptionAlg string `json:"authorization_encrypted_response_alg,omitempty"`
 	AuthorizationEncryptionEnc string `json:"authorization_encrypted_response_enc,omitempty"`
-	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+	IntrospectionAlg           string `json:"introspection_signed_response_alg,omitempty"`
 	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens and logout tokens with its
 	// keys (RFC 7516); "": not encrypted, and A128CBC-HS256.
 	IDTokenEncryptionAlg string `json:"id_token_encrypted_response_alg,omitempty"`
