@@ -53,6 +53,7 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
+	p.takeBack(ctx, st.Polled)
 	return done, nil
 }
 
@@ -79,7 +80,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	var issued grants.Issued
 	var err error
 	if end := endOf(stored, f.Now); r.polled != "" {
-		issued, f.Polled = p.approve(st, a, end)
+		issued = p.approve(&f, st, a, end)
 	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
 		return f, Finished{}, err
 	}
@@ -95,14 +96,14 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Consent = given
 	}
 	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))
-	answer, err := p.answer(r, issued.Fields...)
+	answer, err := p.answer(ctx, r, issued.Fields...)
 	if err != nil {
 		return f, Finished{}, err
 	}
 	done := Finished{Answer: answer, User: a.UserID, Session: f.Session,
 		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2), DevicesEnded: st.Account.User.DevicesEnded}
 	if isNew && st.InBrowser {
-		f.Messages = p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)
+		f.Messages = append(f.Messages, p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)...)
 	}
 	p.useRemembered(&f, &done, st.Verdict, st.device, v)
 	if f.Session != nil {
@@ -215,7 +216,7 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	if st.Request.Sealed != "" {
 		c.Open = &st.Request
 	}
-	a, err := p.refusal(st.request, e) // signed before the request is over
+	a, err := p.refusal(ctx, st.request, e) // signed before the request is over
 	if err != nil {
 		return Answer{}, err
 	}

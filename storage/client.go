@@ -51,6 +51,14 @@ type Client struct {
 	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+	// BackchannelMode is how the client hears of the end of its backchannel authentication requests
+	// (OpenID Connect Client-Initiated Backchannel Authentication section 4): "poll" (also ""), or "ping"
+	// at BackchannelNotificationEndpoint. BackchannelRequestAlg must have signed those requests; "": they
+	// are not signed. With BackchannelUnknownUser the client is told that a hint names nobody.
+	BackchannelMode                 string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelRequestAlg           string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUnknownUser          bool   `json:"backchannel_unknown_user_id,omitempty"`
 	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`
@@ -138,7 +146,11 @@ type Client struct {
 	// AuthorizationAlg signs its authorization responses, which then are always signed (JARM); "": those
 	// it asks for are signed like its ID tokens. IntrospectionAlg is that of introspection (RFC 9701).
 	AuthorizationAlg string `json:"authorization_signed_response_alg,omitempty"`
-	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+	// AuthorizationEncryptionAlg and AuthorizationEncryptionEnc encrypt them for the client with a key in
+	// JWKS; "": they are not encrypted.
+	AuthorizationEncryptionAlg string `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptionEnc string `json:"authorization_encrypted_response_enc,omitempty"`
+	IntrospectionAlg           string `json:"introspection_signed_response_alg,omitempty"`
 	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens and logout tokens with its
 	// keys (RFC 7516); "": not encrypted, and A128CBC-HS256.
 	IDTokenEncryptionAlg string `json:"id_token_encrypted_response_alg,omitempty"`

@@ -27,6 +27,7 @@ const (
 	rpLogout   = "OpenID Connect RP-Initiated Logout section 3.1"
 	backLogout = "OpenID Connect Back-Channel Logout section 2.2"
 	webLogout  = "OpenID Connect Front-Channel Logout section 2"
+	ciba       = "OpenID Connect CIBA section 4"
 )
 
 // members is the table. A client setting with a registered metadata name has its row here.
@@ -72,12 +73,17 @@ func members() []member {
 		flag("require_pushed_authorization_requests", "RFC 9126 section 6", func(c *storage.Client) *bool { return &c.RequirePushed }),
 		flag("dpop_bound_access_tokens", "RFC 9449 section 5.2", func(c *storage.Client) *bool { return &c.DPoPBound }),
 		text("authorization_signed_response_alg", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationAlg }),
+		text("authorization_encrypted_response_alg", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationEncryptionAlg }),
+		text("authorization_encrypted_response_enc", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationEncryptionEnc }),
 		text("introspection_signed_response_alg", "RFC 9701 section 6", func(c *storage.Client) *string { return &c.IntrospectionAlg }),
 
 		list("post_logout_redirect_uris", rpLogout, func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs }),
 		text("backchannel_logout_uri", backLogout, func(c *storage.Client) *string { return &c.BackchannelLogoutURI }),
 		flag("backchannel_logout_session_required", backLogout, func(c *storage.Client) *bool { return &c.BackchannelLogoutSessionRequired }),
 		text("frontchannel_logout_uri", webLogout, func(c *storage.Client) *string { return &c.FrontchannelLogoutURI }),
+		text("backchannel_token_delivery_mode", ciba, func(c *storage.Client) *string { return &c.BackchannelMode }),
+		text("backchannel_client_notification_endpoint", ciba, func(c *storage.Client) *string { return &c.BackchannelNotificationEndpoint }),
+		text("backchannel_authentication_request_signing_alg", ciba, func(c *storage.Client) *string { return &c.BackchannelRequestAlg }),
 		flag("frontchannel_logout_session_required", webLogout, func(c *storage.Client) *bool { return &c.FrontchannelLogoutSessionRequired }),
 	}
 }
