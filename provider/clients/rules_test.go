@@ -204,3 +204,15 @@ func TestARememberedDeviceBelongsToPoliciesThatItSpares(t *testing.T) {
 		}
 	}
 }
+
+// A client is refused when it is set up, not when it redeems its first code.
+func TestAlgorithmsWithoutAKey(t *testing.T) {
+	keys := []string{"RS256", "ES256"}
+	if got := UnsignedFaults(storage.Client{IDTokenAlg: "ES256", UserinfoAlg: "RS256"}, keys); got != nil {
+		t.Errorf("faults %v of algorithms that have keys", got)
+	}
+	got := UnsignedFaults(storage.Client{IDTokenAlg: "PS256", UserinfoAlg: "EdDSA", AuthorizationAlg: "PS256", IntrospectionAlg: "EdDSA"}, keys)
+	if len(got) != 4 || !strings.Contains(got[0].Text, "RS256, ES256") {
+		t.Errorf("faults %v, want one of each algorithm", got)
+	}
+}
