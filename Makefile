@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs faults bench peers lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs clients faults bench peers lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -26,10 +26,15 @@ RACE := -race -gcflags=modernc.org/...=-race=false -gcflags=golang.org/x/crypto/
 test: needs ## run all tests, with the race detector, on SQLite and PostgreSQL, in a real browser
 	CGO_ENABLED=1 GOGC=400 go test $(RACE) -tags $(TAGS) -timeout 45m ./...
 
-# The tests need the PostgreSQL server programs, PgBouncer, Chromium, Node.js and a C
-# compiler (for the race detector). Install what is missing, or name it and fail: no test is skipped.
+# The tests need the PostgreSQL server programs, PgBouncer, nginx, HAProxy, Chromium, Node.js and a C
+# compiler (for the race detector). Install what is missing, or name it and fail: no test of `make test`
+# but those of `make clients` is skipped.
 needs:
 	@deploy/needs
+
+# Builds oauth2-proxy once, in a cache, and an application with Spring Security; that needs Maven and a JDK 17.
+clients: needs ## test with oauth2-proxy and Spring Security, which `make test` leaves out
+	SALLYPORT_TEST_CLIENTS=long go test -tags $(TAGS) -v -count 1 -run 'TestOAuth2Proxy|TestSpringSecurity' ./e2e
 
 faults: needs ## inject faults, the long form: database failures, full disks, kills, floods
 	SALLYPORT_TEST_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults

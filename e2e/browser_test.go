@@ -73,7 +73,7 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	}
 	path := filepath.Join(t.TempDir(), "stage.json")
 	writeFile(t, path, string(text))
-	runNode(t, file, "SALLYPORT_STAGE="+path)
+	runNode(t, file, "SALLYPORT_STAGE="+path, "NODE_EXTRA_CA_CERTS="+s.trusted)
 }
 
 // runNode runs one file of browser tests and reports each of its tests as a subtest. Chromium

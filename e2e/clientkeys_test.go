@@ -33,35 +33,47 @@ type keyed struct {
 	keys   map[string]jose.JSONWebKey // by algorithm
 }
 
-// newKeyedStage starts a server whose clients have keys for every algorithm, and certificates.
+// newKeyedStage starts a server with a listener for certificates.
 func newKeyedStage(t *testing.T, engine string) keyed {
+	t.Helper()
+	k := setKeyedStage(t, engine)
+	u, err := url.Parse(k.mutual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, k.config, readFile(t, k.config)+fmt.Sprintf("mtls: {url: %q, listen: %q, cert: %q, key: %q, client_ca_file: %q}\n", k.mutual, "127.0.0.1:"+u.Port(),
+		k.file("tls.crt"), k.file("tls.key"), k.file("clients-ca.crt")))
+	k.serve(t)
+	return k
+}
+
+// setKeyedStage creates everything but a server whose clients have keys for every algorithm, and
+// certificates.
+func setKeyedStage(t *testing.T, engine string) keyed {
 	t.Helper()
 	now, dir := time.Now(), t.TempDir()
 	authority, stranger := mtlstest.New(t, "Example CA", now), mtlstest.New(t, "Example CA", now)
 	k := keyed{mutual: fmt.Sprintf("https://localhost:%d", freePort(t)), roots: x509.NewCertPool(), keys: map[string]jose.JSONWebKey{}}
 	k.certs = map[string]tls.Certificate{"ledger": authority.Issue("ledger", now), "other": authority.Issue("other", now),
 		"forged": stranger.Issue("ledger", now), "late": authority.Issue("ledger", now.Add(-1000*24*time.Hour)), "self": mtlstest.SelfSigned(t, "self", now)}
-	s := setStageWith(t, dir, engineDSN(t, dir, engine), func(s *stage) string {
+	k.stage = setStageWith(t, dir, engineDSN(t, dir, engine), func(s *stage) string {
 		k.newKeys(t, s)
 		return strings.Replace(s.state(0, usersWithoutTOTP), "\nusers:\n", "\n"+k.clients(t)+"users:\n", 1)
 	})
 	own := mtlstest.SelfSigned(t, "localhost", now, func(c *x509.Certificate) {
-		c.DNSNames, c.ExtKeyUsage = []string{"localhost"}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		c.DNSNames, c.ExtKeyUsage = []string{"localhost", loginHost, mutualHost}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	})
 	k.roots.AddCert(own.Leaf)
-	writeFile(t, filepath.Join(dir, "mtls.crt"), string(mtlstest.PEM(own.Leaf)))
-	writeFile(t, filepath.Join(dir, "mtls.key"), string(mtlstest.KeyPEM(t, own)))
-	u, err := url.Parse(k.mutual)
-	if err != nil {
-		t.Fatal(err)
+	cert, key := string(mtlstest.PEM(own.Leaf)), string(mtlstest.KeyPEM(t, own))
+	for name, text := range map[string]string{"tls.crt": cert, "tls.key": key, "tls.pem": cert + key, "clients-ca.crt": string(authority.PEM())} {
+		writeFile(t, k.file(name), text)
 	}
-	writeFile(t, s.config, readFile(t, s.config)+fmt.Sprintf("mtls: {url: %q, listen: %q, cert: %q, key: %q, client_ca_file: %q}\n", k.mutual, "127.0.0.1:"+u.Port(),
-		filepath.Join(dir, "mtls.crt"), filepath.Join(dir, "mtls.key"), authority.File()))
-	k.stage = s
-	s.more = map[string]any{"keys": k.keys, "mutual": k.mutual, "ca": string(mtlstest.PEM(own.Leaf)), "certs": k.pairs(t)}
-	s.serve(t)
+	k.more = map[string]any{"keys": k.keys, "mutual": k.mutual, "ca": cert, "certs": k.pairs(t)}
 	return k
 }
+
+// file is the path of a file beside the settings.
+func (k keyed) file(name string) string { return filepath.Join(filepath.Dir(k.config), name) }
 
 // newKeys creates a key for each algorithm.
 func (k keyed) newKeys(t *testing.T, s *stage) {

@@ -108,6 +108,8 @@ func kid(t *testing.T, token string) string {
 
 // TestKeysRotateUnderLoad rotates every key of a running server without effect on users. It does
 // not run beside other tests, as no login of its users may be refused because the machine is busy.
+//
+// Conformance (Registration): Core 10.1.1: module server-rotate-keys of the dynamic plan: the server changes its keys, and what they signed stays valid
 func TestKeysRotateUnderLoad(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {

@@ -48,6 +48,7 @@ type stage struct {
 	admin     string         // origin of the admin listener
 	env       []string       // further settings
 	more      map[string]any // for the browser tests
+	trusted   string         // file of a certificate that they trust; "": none
 	messages  string         // of the endpoint that takes its messages; "": they are not sent
 }
 

@@ -1,65 +1,20 @@
 // Clients of the Model Context Protocol: its SDK, and requests as VS Code, Claude and the inspector send
-// them. Their client_id is the address of a document, which nobody registered.
+// them. Their client_id is the address of a document, which nobody registered. Tools that run are in
+// mcptools.test.mjs.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createServer } from 'node:https';
 import { createHash } from 'node:crypto';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import { accessible, arrival, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
 import { Person } from './person.mjs';
+import { describe, keys, resource, serveTools, stopTools } from './tools.mjs';
 
-const resource = `${stage.tools}/mcp`;
-const keys = createRemoteJWKSet(new URL(`${stage.issuer}/jwks.json`));
-const documents = new Map(); // by path
-let server;
-
-const describe = (path, redirects, more = {}) => {
-  documents.set(path, {
-    client_id: stage.tools + path, client_name: 'Editor', redirect_uris: redirects, grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'], token_endpoint_auth_method: 'none', ...more,
-  });
-  return stage.tools + path;
-};
-
-const json = (answer, body, status = 200, headers = {}) => answer.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-
-// The protected resource: documents of clients, its own metadata, and a tool behind a token.
-async function serve(request, answer) {
-  const path = new URL(request.url, stage.tools).pathname;
-  if (documents.has(path)) return json(answer, documents.get(path));
-  if (path === '/.well-known/oauth-protected-resource/mcp') {
-    return json(answer, { resource, authorization_servers: [stage.issuer], scopes_supported: ['tools:read'], bearer_methods_supported: ['header'] });
-  }
-  if (path !== '/mcp') return json(answer, {}, 404);
-  const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-  try {
-    const { payload } = await jwtVerify(token, keys, { issuer: stage.issuer, audience: resource, typ: 'at+jwt' });
-    assert.equal(payload.aud, resource);
-    assert.ok(payload.scope.split(' ').includes('tools:read'));
-  } catch {
-    return json(answer, { error: 'invalid_token' }, 401, {
-      'www-authenticate': `Bearer resource_metadata="${stage.tools}/.well-known/oauth-protected-resource/mcp", scope="tools:read"`,
-    });
-  }
-  const mcp = new McpServer({ name: 'tools', version: '1.0.0' });
-  mcp.registerTool('tide', { description: 'The tide' }, async () => ({ content: [{ type: 'text', text: 'high' }] }));
-  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
-  await mcp.connect(transport);
-  return transport.handleRequest(request, answer);
-}
-
-before(async () => {
-  server = createServer({ cert: stage.ca, key: stage.key }, (request, answer) => serve(request, answer).catch((e) => json(answer, { error: String(e) }, 500)));
-  await new Promise((done) => server.listen(Number(new URL(stage.tools).port), '127.0.0.1', done));
-});
+before(serveTools);
 after(async () => {
-  server.closeAllConnections();
-  server.close();
+  stopTools();
   await closeBrowser();
 });
 
@@ -126,8 +81,9 @@ for (const { name, document, redirects, redirect, scope, named, metadata, prompt
     redirect: 'http://127.0.0.1:33418/', scope: 'tools:read offline_access', named: () => resource, metadata: '/.well-known/oauth-authorization-server' },
   { name: 'an assistant in a terminal', document: '/oauth/code-client-metadata', redirects: ['http://localhost/callback', 'http://127.0.0.1/callback'],
     redirect: 'http://localhost:61234/callback', scope: 'tools:read', named: () => `${stage.bare}/`, metadata: '/.well-known/openid-configuration', prompt: 'consent' },
-  { name: 'an inspector that asks for no scope', document: '/inspector/client.json', redirects: ['http://localhost:6274/oauth/callback/debug'],
-    redirect: 'http://localhost:6274/oauth/callback/debug', named: () => stage.bare, metadata: '/.well-known/oauth-authorization-server' },
+  // Recorded with @modelcontextprotocol/inspector 2.12.0 and --client-metadata-url, at this server.
+  { name: 'the inspector', document: '/inspector.json', redirects: ['http://127.0.0.1:6276/oauth/callback'],
+    redirect: 'http://127.0.0.1:6276/oauth/callback', scope: 'tools:read offline_access', named: () => resource, metadata: '/.well-known/oauth-authorization-server', prompt: 'consent' },
 ]) {
   test(`requests of ${name}`, async () => {
     const id = describe(document, redirects, { grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], application_type: 'native' });

@@ -36,11 +36,12 @@ export class Person {
     return this.#send(new URL(attribute(`<form${form}`, 'action'), this.url), values);
   }
 
-  /** signIn goes through the hosted login page and, if required, the page of the second factor. */
-  async signIn(address, user) {
+  /** signIn goes through the hosted login page and, if required, the page of the second factor, and consents only if told to. */
+  async signIn(address, user, { consents = false } = {}) {
     let arrived = await this.open(address);
     if (!arrived && this.url.pathname === '/login') arrived = await this.submit('login-submit', { username: user.username, password: user.password });
     if (!arrived && this.url.pathname === '/mfa') arrived = await this.submit('mfa-submit', { passcode: passcode(user) });
+    if (!arrived && consents && this.url.pathname === '/consent') arrived = await this.submit('consent-allow');
     assert.ok(arrived, `not back at the client, but at ${this.url?.pathname}:\n${this.page}`);
     return arrived;
   }

@@ -9,21 +9,22 @@ import (
 	"testing"
 
 	"sallyport/e2e/load"
+	"sallyport/e2e/play"
 
 	"golang.org/x/crypto/bcrypt"
 )
 
 // dex is 2.41, which has no client credentials and signs with RS256 only. The directive
 // stands for its go.mod's own one, which names a folder; its SQLite needs a C compiler.
-var dex = goProgram{name: "dex", variable: "DEX", command: "github.com/dexidp/dex/cmd/dex", version: "v0.0.0-20240807174518-43956db7fd75",
-	with: []string{"require github.com/dexidp/dex/api/v2 v2.2.0"}, cgo: "1"}
+var dex = play.Program{Name: "dex", Variable: "DEX", Command: "github.com/dexidp/dex/cmd/dex", Version: "v0.0.0-20240807174518-43956db7fd75",
+	With: []string{"require github.com/dexidp/dex/api/v2 v2.2.0"}, Cgo: "1"}
 
 // startDex starts Dex. Its transactions are serializable, and it responds with 500 when
 // PostgreSQL ends one that met another. So each connection has a connector of its own,
 // and with it a user and the row of a session; and small tables are read by their indexes,
 // which locks less of them.
 func startDex(b *testing.B, db *database) (*peer, error) {
-	program, version, err := dex.path()
+	program, version, err := dex.Path()
 	if err != nil {
 		return nil, err
 	}

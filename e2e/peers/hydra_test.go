@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"sallyport/e2e/load"
+	"sallyport/e2e/play"
 )
 
 // hydra is Ory Hydra; the directive is its go.mod's own replacement.
-var hydra = goProgram{name: "hydra", variable: "HYDRA", version: "v2.3.0", command: "github.com/ory/hydra/v2",
-	with: []string{"replace github.com/gobuffalo/pop/v6 => github.com/ory/pop/v6 v6.2.1-0.20241121111754-e5dfc0f3344b"}, cgo: "0"}
+var hydra = play.Program{Name: "hydra", Variable: "HYDRA", Version: "v2.3.0", Command: "github.com/ory/hydra/v2",
+	With: []string{"replace github.com/gobuffalo/pop/v6 => github.com/ory/pop/v6 v6.2.1-0.20241121111754-e5dfc0f3344b"}, Cgo: "0"}
 
 const (
 	hydraLogin   = "http://127.0.0.1:9/login"
@@ -24,7 +25,7 @@ const (
 )
 
 func startHydra(b *testing.B, db *database) (*peer, error) {
-	program, version, err := hydra.path()
+	program, version, err := hydra.Path()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/e2e/load"
+	"sallyport/e2e/play"
 )
 
 const keycloakVersion = "26.5.6"
@@ -114,10 +115,10 @@ func keycloakRealm(name, policy string) ([]byte, error) {
 // keycloak returns the folder that has Keycloak.
 func keycloak() (home, version string, err error) {
 	const variable = "KEYCLOAK"
-	if home, ok, err := given(variable); ok {
+	if home, ok, err := play.Given(variable); ok {
 		return home, "as given", err
 	}
-	dir, err := cache("keycloak", keycloakVersion)
+	dir, err := play.Cache("keycloak", keycloakVersion)
 	if err != nil {
 		return "", "", err
 	}
@@ -126,7 +127,7 @@ func keycloak() (home, version string, err error) {
 		return home, keycloakVersion, nil
 	}
 	if err = os.MkdirAll(dir, 0o755); err == nil {
-		err = tool(dir, "mvn", "-q", "-B", "dependency:unpack", "-Dartifact=org.keycloak:keycloak-quarkus-dist:"+keycloakVersion+":zip", "-DoutputDirectory="+dir)
+		err = play.Tool(dir, "mvn", "-q", "-B", "dependency:unpack", "-Dartifact=org.keycloak:keycloak-quarkus-dist:"+keycloakVersion+":zip", "-DoutputDirectory="+dir)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w; %s can name a folder with bin/kc.sh", err, variable)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/e2e/load"
+	"sallyport/e2e/play"
 )
 
 const oidcProviderVersion = "9.13.3"
@@ -51,17 +52,17 @@ func startOIDCProvider(b *testing.B, _ *database) (*peer, error) {
 // oidcProvider returns the folder whose node_modules have oidc-provider.
 func oidcProvider() (dir, version string, err error) {
 	const variable = "OIDC_PROVIDER"
-	if dir, ok, err := given(variable); ok {
+	if dir, ok, err := play.Given(variable); ok {
 		return dir, "as given", err
 	}
-	if dir, err = cache("oidc-provider", oidcProviderVersion); err != nil {
+	if dir, err = play.Cache("oidc-provider", oidcProviderVersion); err != nil {
 		return "", "", err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "oidc-provider")); err == nil {
 		return dir, oidcProviderVersion, nil
 	}
 	if err = os.MkdirAll(dir, 0o755); err == nil {
-		err = tool(dir, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "oidc-provider@"+oidcProviderVersion)
+		err = play.Tool(dir, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "oidc-provider@"+oidcProviderVersion)
 	}
 	if err != nil {
 		err = errors.Join(err, errors.New(variable+" can name a folder with node_modules/oidc-provider"))

@@ -27,8 +27,8 @@ const (
 	maxID        = 256
 	// tolerance is how far clocks of clients and servers may differ.
 	tolerance = time.Minute
-	// longestAssertion is how long an assertion may be valid: so long its ID is remembered.
-	longestAssertion = 10 * time.Minute
+	// longestAssertion is how long an assertion may be valid: so long its ID is remembered. Libraries sign for an hour.
+	longestAssertion = time.Hour
 )
 
 // assertion are the claims of a client assertion (RFC 7523 section 3, OpenID Connect Core section 9).

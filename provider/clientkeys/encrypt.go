@@ -62,13 +62,13 @@ func (r *Resolver) Encrypt(ctx context.Context, c *storage.Client, e Encryption,
 	if !Has(c) {
 		return "", ErrNoKeys
 	}
-	keys, at, err := r.keys(ctx, c, forEncryption, time.Time{}, nil)
+	keys, d, err := r.keys(ctx, c, forEncryption, time.Time{}, nil)
 	if err != nil {
 		return "", err
 	}
 	key, found := encryptionKey(keys, e.Alg)
-	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, forEncryption, at, nil); err != nil {
+	if !found && c.JWKSURI != "" && r.again(d) {
+		if keys, _, err = r.keys(ctx, c, forEncryption, d.At, nil); err != nil {
 			return "", err
 		}
 		key, found = encryptionKey(keys, e.Alg)

@@ -160,8 +160,8 @@ func TestEncryptionKeysRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(t, text, b.private)
-	if calls.Load() != 3 {
-		t.Errorf("%d calls, want 3", calls.Load())
+	if calls.Load() != 4 {
+		t.Errorf("%d calls, want 4", calls.Load())
 	}
 	s.Close()
 	now = now.Add(2 * time.Hour)

@@ -31,8 +31,8 @@ const (
 	// at most, whatever its server says and if it does not respond: then a key that the client
 	// removed is refused.
 	keysKept, keysMost = 5 * time.Minute, time.Hour
-	// refetch is how often tokens with unknown keys make the server fetch a set again. Anybody can
-	// send such tokens.
+	// refetch is how often tokens with unknown keys make the server fetch a set again, once at any
+	// time and a second time. Anybody can send such tokens.
 	refetch = 15 * time.Second
 )
 
@@ -68,13 +68,13 @@ func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, 
 	if err != nil {
 		return Signed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	keys, at, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
+	keys, d, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
 	if err != nil {
 		return Signed{}, err
 	}
 	signed, found := verify(jws, token, keys)
-	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, forSignatures, at, admit); err != nil {
+	if !found && c.JWKSURI != "" && r.again(d) {
+		if keys, _, err = r.keys(ctx, c, forSignatures, d.At, admit); err != nil {
 			return Signed{}, err
 		}
 		signed, found = verify(jws, token, keys)
@@ -92,14 +92,14 @@ func (r *Resolver) HasCertificate(ctx context.Context, c *storage.Client, presen
 	if !Has(c) {
 		return false, ErrNoKeys
 	}
-	keys, at, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
+	keys, d, err := r.keys(ctx, c, forSignatures, time.Time{}, admit)
 	if err != nil {
 		return false, err
 	}
 	matches := func(key jose.JSONWebKey) bool { return isOf(key, presented) }
 	found := slices.ContainsFunc(keys, matches)
-	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
-		if keys, _, err = r.keys(ctx, c, forSignatures, at, admit); err != nil {
+	if !found && c.JWKSURI != "" && r.again(d) {
+		if keys, _, err = r.keys(ctx, c, forSignatures, d.At, admit); err != nil {
 			return false, err
 		}
 		found = slices.ContainsFunc(keys, matches)
@@ -148,10 +148,10 @@ func verify(jws *jose.JSONWebSignature, token string, keys []jose.JSONWebKey) (S
 }
 
 // keys returns the keys of a client for a use and when they were fetched; newer than a time that is not zero.
-func (r *Resolver) keys(ctx context.Context, c *storage.Client, use string, than time.Time, admit func() error) ([]jose.JSONWebKey, time.Time, error) {
+func (r *Resolver) keys(ctx context.Context, c *storage.Client, use string, than time.Time, admit func() error) ([]jose.JSONWebKey, fetch.Document, error) {
 	if len(c.JWKS) > 0 {
 		keys, _, err := parse(c.JWKS, use)
-		return keys, time.Time{}, err
+		return keys, fetch.Document{}, err
 	}
 	w := fetch.Want{URL: c.JWKSURI, Max: MaxSet, Least: keysKept, Most: keysMost, Admit: admit}
 	get := r.fetcher.Get
@@ -160,11 +160,15 @@ func (r *Resolver) keys(ctx context.Context, c *storage.Client, use string, than
 	}
 	d, err := get(ctx, w)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, fetch.Document{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	keys, _, err := parse(d.Body, use)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: the key set %w", ErrUnavailable, err)
+		return nil, fetch.Document{}, fmt.Errorf("%w: the key set %w", ErrUnavailable, err)
 	}
-	return keys, d.At, nil
+	return keys, d, nil
 }
+
+// again reports whether a set may be fetched again for a key that is not in it. A client that has just
+// changed its keys uses the new one at once, so what counts is the fetch before the last one.
+func (r *Resolver) again(d fetch.Document) bool { return r.now().Sub(d.Before) >= refetch }

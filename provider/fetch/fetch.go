@@ -67,8 +67,10 @@ type Document struct {
 	Body []byte
 	Type string    // its Content-Type
 	At   time.Time // when it was fetched
-	kept time.Duration
-	err  error // the call failed
+	// Before is when the document was fetched that this one replaced in memory; zero: there was none.
+	Before time.Time
+	kept   time.Duration
+	err    error // the call failed
 }
 
 // Fetcher reads documents.
@@ -205,6 +207,9 @@ func (f *Fetcher) run(ctx context.Context, w Want, host string, c *call) {
 	defer cancel()
 	_, epoch, _ := f.kept.Get(w.URL)
 	c.got = f.fetch(ctx, w)
+	if last, _, found := f.kept.Get(w.URL); found {
+		c.got.Before = last.At
+	}
 	key := w.URL
 	if c.got.err != nil {
 		key = failureOf(w.URL)
