@@ -3,6 +3,7 @@ package clients
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
