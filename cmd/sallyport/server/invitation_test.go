@@ -64,7 +64,7 @@ func TestAnInvitedPersonAccepts(t *testing.T) {
 		}
 		b := p.browser()
 		b.Get(link)
-		if body := b.Page.Body.String(); !strings.Contains(body, "Vera &lt;b&gt;Lind has invited you to Shop.") {
+		if body := b.Page.Body.String(); !strings.Contains(body, "Vera &lt;b&gt;Lind has invited you to shop.") {
 			t.Errorf("the page does not say who invites: %s", body)
 		}
 		p.accept(link).Must("/signed-up", 200)
