@@ -7,7 +7,8 @@ import "testing"
 //
 // Conformance (Pushed authorization requests): RFC 9126 2: an independent client pushes a signed request
 // Conformance (DPoP): RFC 9449 5, 7: an independent client sends proofs
+// Conformance (Step-up): RFC 9470 3, 4, 5, 6: a resource server asks for more, and a client gets a token with it
 func TestClientLibraries(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 9, 10)
+	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 10, 10)
 }

@@ -240,6 +240,8 @@ func (s *stage) state(withTOTP, without int) string {
 	client("framed", s.pages+"/framed", fmt.Sprintf("    public: true\n    silent_login: true\n    id_token_signed_response_alg: ES256\n    backchannel_logout_uri: %q\n    frontchannel_logout_uri: %q\n",
 		s.pages+"/heard/framed", s.pages+"/frame?tenant=a"))
 	fmt.Fprintf(&b, "  - client_id: tv\n    client_name: The tv application\n    public: true\n    mfa: ALWAYS\n    grant_types: [\"urn:ietf:params:oauth:grant-type:device_code\", refresh_token]\n    scopes: %s\n", all)
+	fmt.Fprintf(&b, "  - client_id: till\n    client_name: The till\n    client_secret: %q\n    grant_types: [\"urn:openid:params:grant-type:ciba\", refresh_token]\n    scopes: %s\n"+
+		"    backchannel_token_delivery_mode: ping\n    backchannel_client_notification_endpoint: %q\n", s.secret, all, s.pages+"/pinged")
 	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {
 		fmt.Fprintf(&b, "  - client_id: %s\n    client_secret: %q\n    token_endpoint_auth_method: %s\n    grant_types: [client_credentials]\n    scopes: [reports]\n",
 			m2m[0], s.secret, m2m[1])

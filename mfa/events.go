@@ -62,6 +62,9 @@ const (
 
 	EventDeviceGuessed = "device.guessed" // too many wrong codes of devices from a network: it waits
 
+	EventBackchannelRequested = "backchannel.requested" // a client asked for a user's sign-in
+	EventBackchannelRefused   = "backchannel.refused"   // its user refused
+
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
@@ -135,7 +138,7 @@ func EventKinds() []string {
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyAttested, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
-		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventDeviceGuessed,
+		EventTokenRefresh, EventTokenExchange, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventDeviceGuessed, EventBackchannelRequested, EventBackchannelRefused,
 		EventLogout, EventLogoutUndelivered, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged, EventUsernameChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,

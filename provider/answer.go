@@ -75,7 +75,8 @@ type Finished struct {
 // request hears of it elsewhere.
 func (p *Provider) answer(r *request, fields ...[2]string) (Answer, error) {
 	if r.polled != "" {
-		return Answer{Location: p.url(DeviceAllowedPath)}, nil
+		allowed, _ := r.ends()
+		return Answer{Location: p.url(allowed)}, nil
 	}
 	if r.state != "" {
 		fields = append(fields, [2]string{"state", r.state})
@@ -120,7 +121,8 @@ func (r *request) refused(ctx context.Context, e *oauth.Error) {
 // refusal returns the response of an error (RFC 6749 section 4.1.2.1).
 func (p *Provider) refusal(r *request, e *oauth.Error) (Answer, error) {
 	if r.polled != "" {
-		return Answer{Location: p.url(DeviceDeniedPath)}, nil
+		_, denied := r.ends()
+		return Answer{Location: p.url(denied)}, nil
 	}
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {

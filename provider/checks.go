@@ -198,7 +198,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 	if token := values.Get("id_token_hint"); token != "" {
 		h, err := p.codec.ReadID(token)
 		if err != nil || !slices.Contains(h.Audience, string(r.client.ID)) {
-			return oauth.NewError("invalid_request", "id_token_hint is not an ID token of this client").About("id_token_hint")
+			return hide(oauth.NewError("invalid_request", "id_token_hint is not an ID token of this client").About("id_token_hint"))
 		}
 		subject = p.codec.UserOf(r.client, h.Subject)
 	}
@@ -206,7 +206,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 		return nil
 	}
 	if r.hint != "" && r.hint != subject {
-		return oauth.NewError("login_required", "the request names two different subjects").About("id_token_hint")
+		return hide(oauth.NewError("login_required", "the request names two different subjects").About("id_token_hint"))
 	}
 	r.hint = subject
 	r.params.Set(hintSubject, string(subject))

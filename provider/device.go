@@ -83,7 +83,7 @@ func (p *Provider) deviceAuthorization(r *http.Request, v mfa.Caller) (deviceRes
 		if made.UserCode, err = p.newUserCode(); err != nil {
 			return deviceResponse{}, oauth.ErrorOf(err)
 		}
-		err = p.store.CreatePolled(ctx, made)
+		err = p.store.CreatePolled(ctx, storage.NewPolled{Request: made})
 		if errors.Is(err, storage.ErrConflict) && tries < 3 {
 			continue
 		}
@@ -147,11 +147,15 @@ func (p *Provider) BeginDevice(ctx context.Context, typed string, v mfa.Caller, 
 func (p *Provider) openPolled(ctx context.Context, c *clients.Client, found storage.PolledRequest, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	values := found.Details.Params
 	values.Set(polledParam, string(found.ID))
+	values.Del(askedParam)
+	if found.GrantType == clients.CIBA {
+		values.Set(askedParam, "1")
+	}
 	r, e := p.readPolled(ctx, c, values, storedTime(p.now()))
 	if e != nil && e.Cause != nil {
 		return Begun{}, e
 	}
-	if e != nil || !polls(c) {
+	if e != nil || !r.polls() {
 		return Begun{}, &mfa.Error{Code: mfa.InvalidPasscode, Err: errors.New("its client has changed")}
 	}
 	return p.open(ctx, r, v, s)

@@ -62,6 +62,10 @@ type metadata struct {
 	RequirePushedAuthorize bool              `json:"require_pushed_authorization_requests"`
 	Pushed                 string            `json:"pushed_authorization_request_endpoint"`
 	Device                 string            `json:"device_authorization_endpoint"`
+	Backchannel            string            `json:"backchannel_authentication_endpoint"`
+	BackchannelModes       []string          `json:"backchannel_token_delivery_modes_supported"`
+	BackchannelAlgs        []string          `json:"backchannel_authentication_request_signing_alg_values_supported"`
+	BackchannelUserCode    bool              `json:"backchannel_user_code_parameter_supported"`
 	RequestObjectAlgs      []string          `json:"request_object_signing_alg_values_supported"`
 	ClientDocuments        bool              `json:"client_id_metadata_document_supported,omitempty"`
 	ProtectedResources     []string          `json:"protected_resources"`
@@ -93,6 +97,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		DetailsTypes:    p.options.Details.Names(),
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), Device: p.url("/device_authorization"), RequirePushedAuthorize: p.options.RequirePushed,
+		Backchannel: p.url(BackchannelPath), BackchannelModes: []string{"poll", clients.Ping}, BackchannelAlgs: clientkeys.Algorithms(),
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
 		AuthorizationAlgs: algs, IntrospectionAlgs: algs,
 	}

@@ -53,6 +53,7 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
+	p.takeBack(ctx, st.Polled)
 	return done, nil
 }
 
@@ -79,7 +80,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	var issued grants.Issued
 	var err error
 	if end := endOf(stored, f.Now); r.polled != "" {
-		issued, f.Polled = p.approve(st, a, end)
+		issued = p.approve(&f, st, a, end)
 	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
 		return f, Finished{}, err
 	}
@@ -104,7 +105,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	done := Finished{Answer: answer, User: a.UserID, Session: f.Session,
 		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2), DevicesEnded: st.Account.User.DevicesEnded}
 	if isNew && st.InBrowser {
-		f.Messages = p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)
+		f.Messages = append(f.Messages, p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)...)
 	}
 	p.useRemembered(&f, &done, st.Verdict, st.device, v)
 	if f.Session != nil {

@@ -2,10 +2,12 @@ package provider
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/provider/signing"
@@ -86,7 +88,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 	}
 }
 
-// RFC 9068 section 4: the typ header distinguishes an access token.
+// Conformance (JWT access tokens): RFC 9068 4, 5: an ID token is no access token, nor the reverse
 func TestOnlyAccessTokensAreReadAsSuch(t *testing.T) {
 	h := newFixture(t)
 	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
@@ -100,6 +102,75 @@ func TestOnlyAccessTokensAreReadAsSuch(t *testing.T) {
 		if _, err := h.p.codec.ReadID(token); err == nil {
 			t.Errorf("readHint of typ %s read an access token", typ)
 		}
+	}
+}
+
+// Conformance (JWT access tokens): RFC 9068 2.1, 2.2, 2.2.1, 2.2.3, 3: typ, an asymmetric signature, and every claim; `aud` is the resource
+// Conformance (Step-up): RFC 9470 4, 5: `acr_values` gives tokens with `acr`, in JWTs and in introspection
+func TestAccessTokensSayHowTheirUserSignedIn(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", issuer} })
+	h.client("machine")
+	h.user("ada", totpSecret)
+	b := h.begin(params("rp", "scope", "openid read", "acr_values", "urn:example:gold", "resource", "https://api.example"), nil)
+	h.enter(b.Request, "ada", nil)
+	h.clock.Advance(time.Minute)
+	h.prove(b.Request, nil)
+	signedIn := h.now().Unix()
+	_, answer := h.finish(b.Request, nil)
+	h.clock.Advance(20 * time.Second)
+	tokens := h.post(h.p.Grants.Token, "rp", redeem(answer.Get("code")))
+	identity, idHeader := h.readJWT(tokens.get("id_token"))
+	claims, header := h.readJWT(tokens.get("access_token"))
+	if header.ExtraHeaders["typ"] != "at+jwt" || header.Algorithm != "ES256" || idHeader.ExtraHeaders["typ"] == "at+jwt" {
+		t.Errorf("headers = %+v and %+v", header, idHeader)
+	}
+	for name, want := range map[string]any{"iss": issuer, "aud": "https://api.example", "sub": identity["sub"], "client_id": "rp", "scope": "openid read", "acr": "urn:example:gold",
+		"iat": float64(h.now().Unix()), "exp": float64(h.now().Unix() + 600), "auth_time": float64(signedIn)} {
+		if claims[name] != want || want == nil {
+			t.Errorf("%s = %v, want %v", name, claims[name], want)
+		}
+	}
+	if amr := fmt.Sprint(claims["amr"]); amr != "[mfa otp pwd]" || claims["jti"] == nil || claims["jti"] == identity["jti"] {
+		t.Errorf("amr = %s, jti = %v", amr, claims["jti"])
+	}
+	seen := h.post(h.p.Introspection.Introspect, "rp", formOf("token", tokens.get("access_token")))
+	if seen.Body["active"] != true || seen.Body["acr"] != claims["acr"] || seen.Body["auth_time"] != claims["auth_time"] || fmt.Sprint(seen.Body["amr"]) != "[mfa otp pwd]" {
+		t.Errorf("introspection = %s", seen.Raw)
+	}
+	next := h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token")))
+	again, _ := h.readJWT(next.get("access_token"))
+	if again["auth_time"] != claims["auth_time"] || again["acr"] != claims["acr"] || again["jti"] == claims["jti"] {
+		t.Errorf("refreshed = %v", again)
+	}
+	alone, _ := h.readJWT(h.post(h.p.Grants.Token, "machine", formOf("grant_type", "client_credentials", "scope", "read")).get("access_token"))
+	if alone["sub"] != "machine" || alone["client_id"] != "machine" || alone["acr"] != nil || alone["auth_time"] != nil {
+		t.Errorf("of a machine = %v", alone)
+	}
+	if r := h.userinfo(tokens.get("id_token")); r.Status != 401 {
+		t.Errorf("userinfo takes an ID token: %d %s", r.Status, r.Raw)
+	}
+	if _, got := h.refusedWith(params("rp", "id_token_hint", tokens.get("access_token"))); got != "invalid_request" {
+		t.Errorf("an access token as a hint = %q, want a refusal", got)
+	}
+}
+
+// Conformance (Step-up): RFC 9470 5: `max_age` is kept: an older sign-in is not enough
+func TestMaxAgeGivesAFreshToken(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp")
+	h.user("ada", "")
+	s := h.signedIn("ada")
+	h.clock.Advance(10 * time.Minute)
+	b := h.begin(params("rp", "max_age", "300"), s)
+	if b.Finished != nil || b.Step.Kind != StepIdentify {
+		t.Fatalf("an old session = %+v", b.Step.Kind)
+	}
+	h.enter(b.Request, "ada", s)
+	_, answer := h.finish(b.Request, s)
+	claims, _ := h.readJWT(h.post(h.p.Grants.Token, "rp", redeem(answer.Get("code"))).get("access_token"))
+	if claims["auth_time"] != float64(h.now().Unix()) {
+		t.Errorf("auth_time = %v, want now", claims["auth_time"])
 	}
 }
 

@@ -358,7 +358,7 @@ func TestDiscoveryListsCertificatesWhereTheyCanBePresented(t *testing.T) {
 	if fmt.Sprint(m.Methods) != "[client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none]" || !m.Bound || len(m.Inspects) != 5 {
 		t.Errorf("with certificates: %+v", m)
 	}
-	if len(m.Aliases) != 6 || m.Aliases["token_endpoint"] != aliased+"/token" || m.Aliases["pushed_authorization_request_endpoint"] != aliased+"/par" {
+	if len(m.Aliases) != 7 || m.Aliases["backchannel_authentication_endpoint"] != aliased+"/bc-authorize" || m.Aliases["token_endpoint"] != aliased+"/token" || m.Aliases["pushed_authorization_request_endpoint"] != aliased+"/par" {
 		t.Errorf("aliases: %v", m.Aliases)
 	}
 	o := h.p.options

@@ -54,6 +54,7 @@ type request struct {
 	claims   claims.Request
 	hint     storage.UserID   // the user that the client expects; "": any
 	polled   storage.PolledID // its client polls for its end, and this one is how a person ends it; "": neither
+	asked    bool             // the polled request is for its user, whom the client named
 	noCode   bool             // it ends in a refusal, see withoutCode
 	at       time.Time        // when the request arrived; a pushed one: when a browser first opened it
 	// pushed is the ID that the request of a pushed one always has; "": it was not pushed.
@@ -100,7 +101,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	}
 	if values.Has(polledParam) {
 		r, e := p.readPolled(ctx, c, values, at)
-		if e == nil && !polls(c) {
+		if e == nil && !r.polls() {
 			e = oauth.Standard("unauthorized_client")
 		}
 		if e != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"time"
 
 	"sallyport/mfa"
@@ -20,8 +19,9 @@ import (
 // browser: the request that is opened there names the polled one, and always asks for consent, on a
 // page that says where it came from.
 
-// polledParam is the stored parameter for the polled request that a login is for.
-const polledParam = "polled"
+// polledParam is the stored parameter for the polled request that a login is for. askedParam says that
+// its client named the user, who is asked (CIBA); without it a device shows a code.
+const polledParam, askedParam = "polled", "asked"
 
 // pollInterval is how long a client waits between two polls (RFC 8628 section 3.2: the default).
 const pollInterval = 5 * time.Second
@@ -35,15 +35,15 @@ var polledParams = []string{"scope", "resource", "acr_values", "max_age", "nonce
 // readPolled reads and checks the parameters of a request that its client polls for, as they were sent
 // or stored. It has no redirect URI, and its response no parameters that could be stolen on the way.
 func (p *Provider) readPolled(ctx context.Context, c *clients.Client, values url.Values, at time.Time) (*request, *oauth.Error) {
-	r := &request{client: c, at: at, maxAge: -1, mode: modeQuery, polled: storage.PolledID(values.Get(polledParam))}
+	r := &request{client: c, at: at, maxAge: -1, mode: modeQuery, polled: storage.PolledID(values.Get(polledParam)), asked: values.Has(askedParam)}
 	kept := url.Values{"client_id": {string(c.ID)}}
-	for _, name := range append([]string{polledParam, hintSubject}, polledParams...) {
+	for _, name := range append([]string{polledParam, askedParam, hintSubject}, polledParams...) {
 		if v, ok := values[name]; ok {
 			kept[name] = v
 		}
 	}
 	r.keep(kept)
-	for _, name := range []string{polledParam, hintSubject} { // external requests lose them
+	for _, name := range []string{polledParam, askedParam, hintSubject} { // external requests lose them
 		if v, ok := kept[name]; ok {
 			r.params[name] = v
 		}
@@ -84,30 +84,52 @@ func (p *Provider) pending(ctx context.Context, r *request) (*storage.PolledRequ
 	return &found, nil
 }
 
-// deny ends the polled request of a login, if it has one, and it is not over.
+// deny ends the polled request of a login, if it has one, and it is not over or another user's.
 func (p *Provider) deny(ctx context.Context, st Step) error {
 	if st.request.polled == "" {
 		return nil
 	}
-	err := p.store.DenyPolled(ctx, st.request.polled, p.now())
+	found := st.Polled
+	if found == nil {
+		var err error
+		if found, err = p.pending(ctx, st.request); mfa.CodeOf(err) == mfa.RequestOver {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	err := p.store.DenyPolled(ctx, storage.PolledDenial{ID: found.ID, User: st.Request.Subject, Messages: p.ping(found, found.ExpiresAt), Now: p.now()})
 	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("deny polled request: %w", err)
 	}
 	return nil
 }
 
-// approve returns the end of a login for a polled request: a grant that its client can redeem with
+// approve adds to the end of a login for a polled request: a grant that its client can redeem with
 // what it polls with, as long as it may poll, and that no code belongs to.
-func (p *Provider) approve(st Step, a storage.Authorization, id storage.GrantID) (grants.Issued, *storage.PolledEnd) {
+func (p *Provider) approve(f *storage.Finish, st Step, a storage.Authorization, id storage.GrantID) grants.Issued {
 	until := p.now().Add(deliveryTime)
 	if st.Polled != nil && st.Polled.ExpiresAt.After(until) {
 		until = st.Polled.ExpiresAt
 	}
 	issued := p.Grants.Approve(st.request.client, a, id, until)
-	return issued, &storage.PolledEnd{ID: st.request.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
+	f.Polled = &storage.PolledEnd{ID: st.request.polled, User: a.UserID, GrantID: issued.Code.ID, Until: until}
+	f.Messages = append(f.Messages, p.ping(st.Polled, until)...)
+	return issued
 }
 
-// polls reports whether a grant type is one that clients poll with.
-func polls(c *clients.Client) bool {
-	return slices.ContainsFunc([]string{clients.DeviceCode}, c.MayUse)
+// ends returns the pages where a login for a polled request ends.
+func (r *request) ends() (allowed, denied string) {
+	if r.asked {
+		return WaitingAllowedPath, WaitingDeniedPath
+	}
+	return DeviceAllowedPath, DeviceDeniedPath
+}
+
+// polls reports whether the client may still poll for the end of a request.
+func (r *request) polls() bool {
+	if r.asked {
+		return r.client.MayUse(clients.CIBA)
+	}
+	return r.client.MayUse(clients.DeviceCode)
 }

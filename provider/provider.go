@@ -49,6 +49,10 @@ type Store interface {
 	storage.Keys
 	// CountAttempt is one of storage.Throttles.
 	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
+	// Account and AccountByIdentifier are two of storage.Users, PutMessages is one of storage.Outbox.
+	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
+	AccountByIdentifier(ctx context.Context, value string, now time.Time) (storage.Account, error)
+	PutMessages(ctx context.Context, messages []storage.Message, sends []storage.Throttle, now time.Time) error
 }
 
 // Options are the settings of a Provider. A zero duration means the default in the comment.

@@ -109,7 +109,7 @@ func (p *Provider) readPush(ctx context.Context, c *clients.Client, form url.Val
 		return nil, e
 	case form.Has("request"):
 		var e *oauth.Error
-		if values, e = p.object(ctx, c, form.Get("request"), admit); e != nil {
+		if values, e = p.object(ctx, c, form.Get("request"), objectRules{alg: c.RequestObjectAlg, admit: admit}); e != nil {
 			return nil, e
 		}
 	case c.RequireSignedRequestObject:

@@ -54,7 +54,7 @@ func (p *Provider) readNew(ctx context.Context, sent url.Values, admit func() er
 	case uri != "":
 		values, e = p.objectAt(ctx, c, uri, admit)
 	case sent.Has("request"):
-		values, e = p.object(ctx, c, sent.Get("request"), admit)
+		values, e = p.object(ctx, c, sent.Get("request"), objectRules{alg: c.RequestObjectAlg, admit: admit})
 	case c.RequireSignedRequestObject:
 		e = noObject()
 	}
@@ -142,7 +142,7 @@ func (p *Provider) objectAt(ctx context.Context, c *clients.Client, uri string, 
 		e.Value = err.Error()
 		return nil, e
 	}
-	return p.object(ctx, c, strings.TrimSpace(string(d.Body)), admit)
+	return p.object(ctx, c, strings.TrimSpace(string(d.Body)), objectRules{alg: c.RequestObjectAlg, admit: admit})
 }
 
 // isOf reports whether the fragment of an address, if it has one, is the hash of the object there.
@@ -152,8 +152,15 @@ func isOf(uri string, object []byte) bool {
 	return !has || fragment == base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// objectRules are what a request object is for.
+type objectRules struct {
+	alg      string       // that must have signed it; "": any that clients may use
+	complete bool         // it is a backchannel authentication request
+	admit    func() error // is called before keys are fetched
+}
+
 // object returns the parameters of a request object that its client signed.
-func (p *Provider) object(ctx context.Context, c *clients.Client, text string, admit func() error) (url.Values, *oauth.Error) {
+func (p *Provider) object(ctx context.Context, c *clients.Client, text string, of objectRules) (url.Values, *oauth.Error) {
 	refuse := func(description string, err error) (url.Values, *oauth.Error) {
 		e := oauth.NewError("invalid_request_object", description).About("request")
 		e.Value = hidden
@@ -170,7 +177,7 @@ func (p *Provider) object(ctx context.Context, c *clients.Client, text string, a
 	if len(text) > maxObject {
 		return refuse("the request object is too large", nil)
 	}
-	signed, err := p.ClientKeys.Verify(ctx, &c.Client, text, clientkeys.AlgorithmsOf(c.RequestObjectAlg, c.Profile == clients.FAPI2), admit)
+	signed, err := p.ClientKeys.Verify(ctx, &c.Client, text, clientkeys.AlgorithmsOf(of.alg, c.Profile == clients.FAPI2), of.admit)
 	if e := notAdmitted(err); e != nil {
 		return nil, e
 	}
@@ -183,7 +190,7 @@ func (p *Provider) object(ctx context.Context, c *clients.Client, text string, a
 	if err := requestobject.CheckType(signed.Type); err != nil {
 		return refuse(err.Error(), nil)
 	}
-	values, err := requestobject.Read(signed.Payload, requestobject.Rules{Issuer: p.options.Issuer, Client: string(c.ID), Now: p.now(), Bounded: c.Profile == clients.FAPI2})
+	values, err := requestobject.Read(signed.Payload, requestobject.Rules{Issuer: p.options.Issuer, Client: string(c.ID), Now: p.now(), Bounded: c.Profile == clients.FAPI2 || of.complete, Complete: of.complete})
 	if err != nil {
 		return refuse(err.Error(), nil)
 	}
@@ -213,6 +220,7 @@ func external(values url.Values) url.Values {
 	delete(values, hintSubject)
 	delete(values, withoutCode)
 	delete(values, polledParam)
+	delete(values, askedParam)
 	return values
 }
 

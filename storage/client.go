@@ -51,6 +51,14 @@ type Client struct {
 	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+	// BackchannelMode is how the client hears of the end of its backchannel authentication requests
+	// (OpenID Connect Client-Initiated Backchannel Authentication section 4): "poll" (also ""), or "ping"
+	// at BackchannelNotificationEndpoint. BackchannelRequestAlg must have signed those requests; "": they
+	// are not signed. With BackchannelUnknownUser the client is told that a hint names nobody.
+	BackchannelMode                 string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelRequestAlg           string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUnknownUser          bool   `json:"backchannel_unknown_user_id,omitempty"`
 	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`

@@ -9,7 +9,7 @@ import (
 // is committed with the step that causes it, and sent under the same ID every time.
 type Message struct {
 	ID        MessageID
-	Kind      string // "mail", "sms", "webhook", "backchannel_logout"
+	Kind      string // "mail", "sms", "webhook", "backchannel_logout", "backchannel_ping"
 	Recipient string
 	Template  string
 	Locale    string

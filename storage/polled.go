@@ -21,18 +21,21 @@ const (
 )
 
 // PolledRequest is an authorization request that a client sent itself, that a person ends somewhere
-// else, and that the client polls the token endpoint for: of a device without a browser (RFC 8628).
+// else, and that the client polls the token endpoint for: of a device without a browser (RFC 8628), or
+// of a client that names its user (OpenID Connect Client-Initiated Backchannel Authentication).
 type PolledRequest struct {
 	ID PolledID
 	// GrantType is the grant type that the client polls with.
 	GrantType string
-	// Code is what the client polls with, the device_code: 256 random bits. Known only on creation:
-	// it is kept as a keyed hash.
+	// Code is what the client polls with, the device_code or auth_req_id: 256 random bits. Known only
+	// on creation: it is kept as a keyed hash.
 	Code string
-	// UserCode is what a person types to find the request, and is known only on creation, too.
-	UserCode  string
-	ClientID  ClientID
-	UserID    UserID        // who approved it
+	// UserCode is what a person types to find the request, and is known only on creation, too. "":
+	// nobody can find it so.
+	UserCode string
+	ClientID ClientID
+	// UserID is who alone may end the request, if it is set on creation. Else it is who approved it.
+	UserID    UserID
 	Details   PolledDetails // sealed
 	State     PolledState
 	Interval  time.Duration // between polls; each one too early adds to it
@@ -46,6 +49,43 @@ type PolledDetails struct {
 	Address string     `json:"address,omitempty"`
 	Country string     `json:"country,omitempty"` // of Address; "": not known
 	Agent   string     `json:"agent,omitempty"`   // User-Agent of the caller
+	// Message is the binding_message, which the user compares (CIBA section 7.1).
+	Message string `json:"message,omitempty"`
+	// Ping is what the client is told of the end with; nil: it is not told.
+	Ping *Ping `json:"ping,omitempty"`
+	// Counted is what the request was counted for, by the keyed hash of which its counter is found.
+	Counted string `json:"counted,omitempty"`
+}
+
+// Ping is what the notification of a client contains (CIBA section 10.2).
+type Ping struct {
+	Code  string `json:"auth_req_id"`
+	Token string `json:"client_notification_token"`
+}
+
+// BackchannelPing is the kind of messages that tell a client that its request has ended. The recipient
+// is the client, PingCode and PingToken are the keys of the data.
+const (
+	BackchannelPing = "backchannel_ping"
+	PingCode        = "auth_req_id"
+	PingToken       = "client_notification_token"
+)
+
+// NewPolled is a PolledRequest to be stored: everything here happens, or nothing.
+type NewPolled struct {
+	Request  PolledRequest
+	Sends    []Throttle // counters that must not refuse
+	Messages []Message
+	Events   []Event
+}
+
+// PolledDenial ends a request without a grant.
+type PolledDenial struct {
+	ID       PolledID
+	User     UserID // who ends it; "": nobody known
+	Messages []Message
+	Events   []Event
+	Now      time.Time
 }
 
 // Poll asks for the end of a request.
@@ -77,17 +117,22 @@ type PolledEnd struct {
 
 // PolledRequests stores requests that clients poll for.
 type PolledRequests interface {
-	// CreatePolled stores a new request. ErrConflict: its UserCode is in use.
-	CreatePolled(ctx context.Context, r PolledRequest) error
+	// CreatePolled stores a new request. ErrConflict: its UserCode is in use or, as a *RefusedError, one
+	// of Sends refuses, and nothing is stored.
+	CreatePolled(ctx context.Context, n NewPolled) error
 	// Polled returns a pending, unexpired request. One statement.
 	Polled(ctx context.Context, id PolledID, now time.Time) (PolledRequest, error)
 	// PolledByUserCode is Polled by what a person typed. One statement.
 	PolledByUserCode(ctx context.Context, code string, now time.Time) (PolledRequest, error)
+	// PolledOf returns the newest pending, unexpired requests that were created for a user, up to limit.
+	// One statement.
+	PolledOf(ctx context.Context, user UserID, now time.Time, limit int) ([]PolledRequest, error)
 	// Poll returns the state of a request of a client, expired ones too, and counts the poll. One
 	// statement. It writes nothing about a request that cannot be won any more: one that has expired,
 	// or one polled too soon so often that its Interval is as long as its life. A poll of the latter
 	// is too soon until it expires, unless it was denied.
 	Poll(ctx context.Context, p Poll) (Polled, error)
-	// DenyPolled ends a pending request. ErrConflict: it is over, or expired.
-	DenyPolled(ctx context.Context, id PolledID, now time.Time) error
+	// DenyPolled ends a pending request. ErrConflict: it is over, expired, or another user's, and
+	// nothing is stored.
+	DenyPolled(ctx context.Context, d PolledDenial) error
 }

@@ -25,7 +25,7 @@ func messagesCommand(ctx context.Context, p *cli.Program, args []string) error {
 func messagesList(ctx context.Context, p *cli.Program, args []string) error {
 	return list(ctx, p, args, listing{"messages list", "messages, newest first", "/messages", map[string]string{
 		"state":     "only in this `state`: waiting, retrying, delivered or dead",
-		"kind":      "only of this `kind`: mail, sms or backchannel_logout",
+		"kind":      "only of this `kind`: mail, sms, backchannel_logout or backchannel_ping",
 		"recipient": "only to this `address`, phone number or client_id",
 		"before":    "only older than the message with this `id`, the last one of the previous page",
 	}}, func(d *connection, page admin.Messages) error {

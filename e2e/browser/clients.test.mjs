@@ -3,6 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { closeBrowser, signIn, stage, visit, enter } from './lib.mjs';
 import { AppAuth, NodeBasedHandler, NodeCrypto, NodeRequestor, browseWith } from './appauth.mjs';
@@ -200,6 +201,32 @@ test('openid-client: step-up, max_age and refusals', async () => {
   const silent = await begin(config, clients.web, { prompt: 'none' });
   const other = { ...silent.checks, pkceCodeVerifier: openid.randomPKCECodeVerifier() };
   await assert.rejects(openid.authorizationCodeGrant(config, await person.open(silent.url), other), refused('invalid_grant'));
+});
+
+// A resource server that wants two factors for what it does, and none too old (RFC 9470 section 3).
+const keys = createRemoteJWKSet(new URL(`${stage.issuer}/jwks.json`));
+async function resource(token, audience) {
+  const { payload } = await jwtVerify(token, keys, { issuer: stage.issuer, audience, typ: 'at+jwt', requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'auth_time'] });
+  if (payload.acr === 'aal2' && Date.now() / 1000 - payload.auth_time <= 300) return { status: 200 };
+  return { status: 401, challenge: 'Bearer error="insufficient_user_authentication", error_description="two factors are needed", acr_values="aal2", max_age="300"' };
+}
+
+test('openid-client: a resource server asks for step-up, and the client gets it', async () => {
+  const { web } = clients;
+  const config = await discover(web.id, basic);
+  const person = new Person();
+  const user = take('totp');
+  const first = await begin(config, web);
+  const weak = await openid.authorizationCodeGrant(config, await person.signIn(first.url, user), first.checks);
+  const refusal = await resource(weak.access_token, web.id);
+  assert.equal(refusal.status, 401);
+  const asked = Object.fromEntries([...refusal.challenge.matchAll(/(acr_values|max_age)="([^"]*)"/g)].map(([, name, value]) => [name, value]));
+  const up = await begin(config, web, asked);
+  const strong = await openid.authorizationCodeGrant(config, await person.signIn(up.url, user), { ...up.checks, maxAge: Number(asked.max_age) });
+  assert.equal((await resource(strong.access_token, web.id)).status, 200);
+  await assert.rejects(resource(strong.id_token, web.id), { code: 'ERR_JWT_CLAIM_VALIDATION_FAILED' }); // an ID token is none
+  const { acr, auth_time: at } = await openid.tokenIntrospection(config, strong.access_token);
+  assert.deepEqual([acr, at], ['aal2', strong.claims().auth_time]);
 });
 
 for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong')], ['m2m-post', post, openid.ClientSecretPost('wrong')]]) {

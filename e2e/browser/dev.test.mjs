@@ -54,6 +54,42 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await accessible(page);
 }));
 
+test('a till asks a customer, who sees the request on the phone and confirms it', () => visit({ viewport: { width: 320, height: 640 } }, async (till, context) => {
+  await till.goto(`${demo}/till`);
+  await till.click('#till-alice');
+  const words = await till.locator('#till-words').textContent();
+  await fits(till);
+  await accessible(till);
+  const phone = await context.newPage();
+  await phone.goto(`${demo}/phone`);
+  await phone.locator('#waiting').getByText(words).waitFor();
+  await fits(phone);
+  await accessible(phone);
+  const page = await context.newPage();
+  await page.goto(await phone.getByRole('link', { name: 'Decide' }).getAttribute('href'));
+  await signIn(page, alice);
+  await enter(page, await phone(context, 'alice'), '#mfa-submit');
+  await page.locator('#waiting').getByText(words).waitFor();
+  await fits(page);
+  await accessible(page);
+  await page.locator('#waiting').getByRole('button', { name: 'Continue' }).click();
+  await page.waitForSelector('#warning');
+  assert.equal(await page.locator('#binding').textContent(), words);
+  await fits(page);
+  await accessible(page);
+  await page.click('#consent-allow');
+  await page.waitForSelector('#waiting-allowed');
+  await accessible(page);
+  await till.waitForSelector('#till-paid');
+  await till.click('#till-again');
+  await till.click('#till-alice');
+  await till.waitForSelector('#till-words');
+  await page.goto(page.url().replace('/waiting/allowed', '/account'));
+  await page.locator('#waiting').getByRole('button', { name: 'Refuse' }).click();
+  await page.waitForSelector('#notice');
+  await till.getByText('access_denied').waitFor();
+}));
+
 test('a television is signed in from a phone, by the address in its QR code', () => visit({ viewport: { width: 320, height: 640 } }, async (tv, context) => {
   await tv.goto(`${demo}/tv`);
   await tv.click('#tv-begin');

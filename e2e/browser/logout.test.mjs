@@ -12,8 +12,10 @@ const users = [...stage.users.plain];
 const { told, framed } = stage.clients;
 const keys = createRemoteJWKSet(new URL(`${stage.issuer}/jwks.json`));
 
-// The applications: posts are logout tokens, /frame is what the browser loads.
+// The applications: posts are logout tokens, and at /pinged that a request has ended; /frame is what the
+// browser loads.
 const posted = [];
+const pings = [];
 const frames = [];
 let [held, status, waiting] = [false, 200, undefined];
 const server = createServer(async (call, answer) => {
@@ -21,6 +23,12 @@ const server = createServer(async (call, answer) => {
   if (call.method === 'POST') {
     let body = '';
     for await (const part of call) body += part;
+    if (url.pathname === '/pinged') {
+      pings.push({ authorization: call.headers.authorization, type: call.headers['content-type'], ...JSON.parse(body) });
+      answer.writeHead(204).end();
+      waiting?.();
+      return;
+    }
     posted.push({ path: url.pathname, token: new URLSearchParams(body).get('logout_token') });
     answer.writeHead(status).end();
     waiting?.();
@@ -147,3 +155,43 @@ test('an application that is down is told later, under the same jti', { timeout:
   assert.deepEqual(again, first);
   assert.equal(again.told.sid, claims.sid);
 });
+
+test('openid-client asks a person, who confirms in Chromium, and refuses the next', () => visit({}, async (page) => {
+  const user = users.shift();
+  const config = await openid.discovery(new URL(stage.issuer), 'till', {}, openid.ClientSecretBasic(stage.secret), {
+    execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks],
+  });
+  const { backchannel_authentication_endpoint: endpoint, backchannel_token_delivery_modes_supported: modes } = config.serverMetadata();
+  assert.deepEqual([endpoint, modes], [`${stage.issuer}/bc-authorize`, ['poll', 'ping']]);
+  const ask = async (token) => ({
+    ...await openid.initiateBackchannelAuthentication(config, { scope: 'openid email', login_hint: user.email, binding_message: 'Order 17', client_notification_token: token }),
+    interval: 1, // the first poll may come at once
+  });
+  const pinged = async (asked, token) => {
+    while (!pings.length) await new Promise((go) => { waiting = go; });
+    assert.deepEqual(pings.splice(0), [{ authorization: `Bearer ${token}`, type: 'application/json', auth_req_id: asked.auth_req_id }]);
+  };
+  const first = await ask('the-first');
+  await page.goto(`${stage.issuer}/account`);
+  await signIn(page, user);
+  const list = page.getByRole('region', { name: 'Waiting for you' });
+  await list.getByText('Order 17').waitFor();
+  await fits(page);
+  await accessible(page);
+  await list.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('heading', { name: 'Confirm the sign-in to The till?' }).waitFor();
+  await page.getByText('Order 17').waitFor();
+  await page.getByRole('button', { name: 'Allow', exact: true }).click();
+  await page.getByRole('heading', { name: 'You confirmed the sign-in' }).waitFor();
+  await pinged(first, 'the-first');
+  const tokens = await openid.pollBackchannelAuthenticationGrant(config, first);
+  assert.equal((await openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)).email, user.email);
+  await assert.rejects(openid.pollBackchannelAuthenticationGrant(config, { ...first, interval: 5 }), (e) => e.error === 'invalid_grant');
+
+  const second = await ask('the-second');
+  await page.goto(`${stage.issuer}/account`);
+  await list.getByRole('button', { name: 'Refuse' }).click();
+  await page.getByText('The sign-in is refused.').waitFor();
+  await pinged(second, 'the-second');
+  await assert.rejects(openid.pollBackchannelAuthenticationGrant(config, second), (e) => e.error === 'access_denied');
+}));

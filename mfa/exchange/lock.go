@@ -32,6 +32,11 @@ func (v *Verifier) NewDevice(caller mfa.Caller, a *storage.Account, proofs []sto
 	return v.message(caller, a, notice.NewDevice, map[string]string{})
 }
 
+// Waiting returns the messages to a user of whom a client wants a sign-in.
+func (v *Verifier) Waiting(a *storage.Account, client, locale string) []storage.Message {
+	return v.message(mfa.Caller{Locale: locale}, a, notice.SignInWaiting, map[string]string{"application": client})
+}
+
 // noticeLock tells a user that wrong passwords impose a wait, once a day at most: whoever types
 // them must not fill the mailbox. It is written with the audit trail, not by the attempt, whose
 // time would show whether the name exists. Waits of addresses and browsers concern others.

@@ -22,7 +22,7 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Outgoing returns the kinds of messages that leave the server: those to users, and those to clients.
-func Outgoing() []string { return append(Kinds(), storage.BackchannelLogout) }
+func Outgoing() []string { return append(Kinds(), storage.BackchannelLogout, storage.BackchannelPing) }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
 // "minutes", PasswordReset and SignUp these and "link", Invitation what is beside it, all others "product" and "time", and what they have
@@ -42,6 +42,7 @@ const (
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
 	NewDevice       = "new_device"
+	SignInWaiting   = "signin_waiting"  // "application"
 	PasskeyCounter  = "passkey_counter" // "method"
 	AddressAdded    = "address_added"   // "address"
 	AddressChanged  = "address_changed" // "address" and "new"; may have "undo"
@@ -56,7 +57,7 @@ const (
 // Templates returns every template.
 func Templates() []string {
 	return []string{Code, EnrollmentCode, PasswordReset, SignUp, SignUpTaken, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
-		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, UsernameChanged, Invitation, PasskeyCounter, NewDevice}
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, UsernameChanged, Invitation, PasskeyCounter, NewDevice, SignInWaiting}
 }
 
 // ttl is how long delivery of a notice is tried.

@@ -70,7 +70,7 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 	r := newRenderer(t).WithSupport("mailto:help@example.com")
 	for _, template := range notice.Templates() {
 		for _, locale := range []string{"en", "de"} {
-			if notice.HasCode(template) || template == notice.AddressTaken || template == notice.SignUpTaken { // which changed nothing
+			if notice.HasCode(template) || template == notice.AddressTaken || template == notice.SignUpTaken || template == notice.SignInWaiting { // which changed nothing
 				continue
 			}
 			data := values()

@@ -56,6 +56,7 @@ var shown = map[string][]string{
 	notice.PasswordChanged: nil,
 	notice.PasskeyCounter:  nil,
 	notice.NewDevice:       nil,
+	notice.SignInWaiting:   {"/account"},
 	notice.AddressRemoved:  {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
 	notice.AddressAdded:    {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
 	notice.AddressChanged:  {"ada@example.com", "new@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},

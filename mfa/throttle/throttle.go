@@ -19,6 +19,9 @@ const (
 	Proof        = "address_proof" // codes that a signed-in user types to prove an address
 	UserCode     = "user_code"     // codes of devices that a network types (RFC 8628 section 5.1)
 	Username     = "username"      // user names that a signed-in user tries to get
+
+	Backchannel       = "backchannel"        // backchannel authentication requests of a client for a user
+	BackchannelClient = "backchannel_client" // those of a client for all users
 )
 
 // Buckets of messages with codes.
@@ -37,7 +40,7 @@ const Ticket = "ticket"
 
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, UserCode, Username, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, UserCode, Username, Backchannel, BackchannelClient, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -69,6 +72,10 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case UserCode:
 		return within(20, 10*time.Minute)
+	case Backchannel:
+		return within(5, 10*time.Minute)
+	case BackchannelClient:
+		return within(10_000, 10*time.Minute)
 	case SendBackend:
 		return within(10, 10*time.Minute)
 	case Proof, Username, Ticket:

@@ -1,10 +1,12 @@
 // Package backchannel tells clients that sessions have ended (OpenID Connect Back-Channel Logout
-// 1.0). The message is written with the end of the session and sent by package delivery, as often as
-// it takes; the logout token is written anew each time, with the ID of the message as its jti.
+// 1.0), and that requests they wait for have (Client-Initiated Backchannel Authentication, CIBA, section
+// 10.2). The message is written with the end and sent by package delivery, as often as it takes; a logout
+// token is written anew each time, with the ID of the message as its jti.
 package backchannel
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strconv"
@@ -39,8 +41,8 @@ func New(c *clients.Cache, codec *token.Codec, f *fetch.Fetcher, now func() time
 	return &Sender{clients: c, codec: codec, fetcher: f, now: now, silent: map[string]*bool{}}
 }
 
-// Repeatable returns true: a client recognizes a token by its jti, and ending a session twice does
-// no harm.
+// Repeatable returns true: a client recognizes a token by its jti, and hearing twice that a session or a
+// request has ended does no harm.
 func (s *Sender) Repeatable() bool { return true }
 
 // Send tells one client. A disabled client is told too: its users' sessions end all the same.
@@ -51,22 +53,17 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 		return &delivery.Permanent{Reason: "the client was deleted"}
 	case err != nil:
 		return &delivery.Retry{Reason: "the client cannot be read"}
-	case c.BackchannelLogoutURI == "":
-		return &delivery.Permanent{Reason: "the client has no backchannel_logout_uri any more"}
 	}
-	text, err := s.codec.WriteLogout(ctx, c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]), m.CreatedAt)
-	switch {
-	case errors.Is(err, clientkeys.ErrUnavailable), errors.Is(err, clientkeys.ErrNoEncryptionKey), errors.Is(err, clientkeys.ErrNoKeys):
-		return &delivery.Retry{Reason: "the keys of the client do not encrypt, or can not be fetched"}
-	case err != nil:
-		return &delivery.Retry{Reason: "no key signs with the algorithm of the client"}
+	to, body, err := s.notification(ctx, c, m)
+	if err != nil {
+		return err
 	}
-	leave, free := s.enter(origin.Of(c.BackchannelLogoutURI))
+	leave, free := s.enter(origin.Of(to))
 	if !free {
 		return &delivery.Retry{Reason: "the server of the client responds slowly or not at all"}
 	}
 	start := s.now()
-	response, err := s.fetcher.Post(ctx, c.BackchannelLogoutURI, url.Values{"logout_token": {text}})
+	response, err := s.fetcher.Post(ctx, to, body)
 	leave(err == nil && s.now().Sub(start) <= quick)
 	switch {
 	case errors.Is(err, fetch.ErrForbidden):
@@ -77,9 +74,34 @@ func (s *Sender) Send(ctx context.Context, m delivery.Outgoing) error {
 	return s.judge(response)
 }
 
-// judge returns what a response means (section 2.8). 400 is the client's own refusal, which the same
-// token gets again. Anything else is not from the client as it should be, and may pass: a proxy
-// before it, a path that is deployed later.
+// notification returns what a client is sent, and where, or an error of package delivery.
+func (s *Sender) notification(ctx context.Context, c *clients.Client, m delivery.Outgoing) (string, fetch.Body, error) {
+	if m.Kind == storage.BackchannelPing {
+		if c.BackchannelNotificationEndpoint == "" {
+			return "", fetch.Body{}, &delivery.Permanent{Reason: "the client has no backchannel_client_notification_endpoint any more"}
+		}
+		text, err := json.Marshal(map[string]string{"auth_req_id": m.Data[storage.PingCode]})
+		if err != nil {
+			return "", fetch.Body{}, &delivery.Permanent{Reason: "auth_req_id is no text"}
+		}
+		return c.BackchannelNotificationEndpoint, fetch.Body{Type: "application/json", Text: string(text), Bearer: m.Data[storage.PingToken]}, nil
+	}
+	if c.BackchannelLogoutURI == "" {
+		return "", fetch.Body{}, &delivery.Permanent{Reason: "the client has no backchannel_logout_uri any more"}
+	}
+	text, err := s.codec.WriteLogout(ctx, c, string(m.ID), storage.UserID(m.Data[storage.LogoutUser]), storage.SessionID(m.Data[storage.LogoutSession]), m.CreatedAt)
+	switch {
+	case errors.Is(err, clientkeys.ErrUnavailable), errors.Is(err, clientkeys.ErrNoEncryptionKey), errors.Is(err, clientkeys.ErrNoKeys):
+		return "", fetch.Body{}, &delivery.Retry{Reason: "the keys of the client do not encrypt, or can not be fetched"}
+	case err != nil:
+		return "", fetch.Body{}, &delivery.Retry{Reason: "no key signs with the algorithm of the client"}
+	}
+	return c.BackchannelLogoutURI, fetch.Form(url.Values{"logout_token": {text}}), nil
+}
+
+// judge returns what a response means (Back-Channel Logout section 2.8, CIBA section 10.2). 400 is the
+// client's own refusal, which the same message gets again. Anything else is not from the client as it
+// should be, and may pass: a proxy before it, a path that is deployed later.
 func (s *Sender) judge(r fetch.Response) error {
 	text := "HTTP " + strconv.Itoa(r.Status)
 	switch {

@@ -45,6 +45,7 @@ func OperatorsAlone() map[string]string {
 		"logout_ends_offline":    lifetime,
 		"legacy_response_types":  "tokens in URLs are for clients that an operator has looked at",
 
+		"backchannel_unknown_user_id": "it would tell strangers who has an account",
 		"authorization_details_types": "what a stranger may ask users to allow is the operator's decision",
 	}
 }

@@ -86,13 +86,13 @@ const (
 )
 
 // mayHave reports whether clients may give themselves a grant type. A stranger who sends a code of a device
-// needs no page of its own to get a person's approval (RFC 8628 section 5.4), and token exchange is a policy
-// of the operator.
+// needs no page of its own to get a person's approval (RFC 8628 section 5.4), one who could ask users to
+// sign in would not even need the code, and token exchange is a policy of the operator.
 func (r Rules) mayHave(grant string) bool {
 	switch grant {
 	case "client_credentials":
 		return r.ClientCredentials
-	case clients.DeviceCode, clients.TokenExchange:
+	case clients.DeviceCode, clients.CIBA, clients.TokenExchange:
 		return false
 	}
 	return true

@@ -27,6 +27,7 @@ const (
 	rpLogout   = "OpenID Connect RP-Initiated Logout section 3.1"
 	backLogout = "OpenID Connect Back-Channel Logout section 2.2"
 	webLogout  = "OpenID Connect Front-Channel Logout section 2"
+	ciba       = "OpenID Connect CIBA section 4"
 )
 
 // members is the table. A client setting with a registered metadata name has its row here.
@@ -78,6 +79,9 @@ func members() []member {
 		text("backchannel_logout_uri", backLogout, func(c *storage.Client) *string { return &c.BackchannelLogoutURI }),
 		flag("backchannel_logout_session_required", backLogout, func(c *storage.Client) *bool { return &c.BackchannelLogoutSessionRequired }),
 		text("frontchannel_logout_uri", webLogout, func(c *storage.Client) *string { return &c.FrontchannelLogoutURI }),
+		text("backchannel_token_delivery_mode", ciba, func(c *storage.Client) *string { return &c.BackchannelMode }),
+		text("backchannel_client_notification_endpoint", ciba, func(c *storage.Client) *string { return &c.BackchannelNotificationEndpoint }),
+		text("backchannel_authentication_request_signing_alg", ciba, func(c *storage.Client) *string { return &c.BackchannelRequestAlg }),
 		flag("frontchannel_logout_session_required", webLogout, func(c *storage.Client) *bool { return &c.FrontchannelLogoutSessionRequired }),
 	}
 }

@@ -29,11 +29,15 @@ const FAPI2 = "fapi2"
 // DeviceCode is the grant type of devices without a browser (RFC 8628 section 3.4).
 const DeviceCode = "urn:ietf:params:oauth:grant-type:device_code"
 
+// CIBA is the grant type of clients that name their user (OpenID Connect Client-Initiated Backchannel
+// Authentication section 10.1).
+const CIBA = "urn:openid:params:grant-type:ciba"
+
 // TokenExchange is the grant type of token exchange (RFC 8693 section 2.1).
 const TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 // GrantTypes are the supported grants.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode, TokenExchange}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode, CIBA, TokenExchange}
 
 var (
 	_ fosite.Client                         = (*Client)(nil)

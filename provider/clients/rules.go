@@ -160,9 +160,10 @@ func (k *checker) checkGrants() {
 	}
 	has := func(grant string) bool { return slices.Contains(k.GrantTypes, grant) }
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
-	k.fault(has("refresh_token") && !has("authorization_code") && !has(DeviceCode), "grant_types", "refresh_token is of no use without a grant type that users are asked in")
+	k.fault(has("refresh_token") && !has("authorization_code") && !has(DeviceCode) && !has(CIBA), "grant_types", "refresh_token is of no use without a grant type that users are asked in")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
 	k.checkExchange(has(TokenExchange))
+	k.checkCIBA(has(CIBA))
 	k.checkBound("dpop_bound_access_tokens", k.DPoPBound)
 	k.checkBound("tls_client_certificate_bound_access_tokens", k.CertificateBound)
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
@@ -204,18 +205,19 @@ func (k *checker) checkURIs() {
 // Logout 1.0 section 2.2, Front-Channel Logout 1.0 section 2). Browsers of users load the address of
 // the front-channel, so it must be where they also come back to.
 func (k *checker) checkLogoutURIs() {
-	const needs = "must be an https address (http for loopback addresses only) of at most 2048 ASCII characters, without user and fragment"
-	k.fault(k.BackchannelLogoutURI != "" && !called(k.BackchannelLogoutURI), "backchannel_logout_uri", needs)
+	k.fault(k.BackchannelLogoutURI != "" && !called(k.BackchannelLogoutURI), "backchannel_logout_uri", calledFault)
 	k.fault(k.BackchannelLogoutSessionRequired && k.BackchannelLogoutURI == "", "backchannel_logout_session_required", "belongs to backchannel_logout_uri")
 	k.fault(k.FrontchannelLogoutSessionRequired && k.FrontchannelLogoutURI == "", "frontchannel_logout_session_required", "belongs to frontchannel_logout_uri")
 	if k.FrontchannelLogoutURI == "" {
 		return
 	}
-	k.fault(!called(k.FrontchannelLogoutURI), "frontchannel_logout_uri", needs)
+	k.fault(!called(k.FrontchannelLogoutURI), "frontchannel_logout_uri", calledFault)
 	from := origin.Of(k.FrontchannelLogoutURI)
 	k.fault(!slices.ContainsFunc(k.RedirectURIs, func(uri string) bool { return origin.Of(uri) == from }),
 		"frontchannel_logout_uri", "must have the scheme, host and port of one of redirect_uris")
 }
+
+const calledFault = "must be an https address (http for loopback addresses only) of at most 2048 ASCII characters, without user and fragment"
 
 // called reports whether an address may be one that the server, or a browser in its name, calls.
 func called(uri string) bool {

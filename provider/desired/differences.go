@@ -83,6 +83,8 @@ func newClient(c *Client) storage.Client {
 		RequestObjectAlg: c.RequestObjectAlg, RequireSignedRequestObject: c.RequireSignedRequestObject, RequirePushed: c.RequirePushed, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
+		BackchannelMode: c.BackchannelMode, BackchannelNotificationEndpoint: c.BackchannelNotificationEndpoint,
+		BackchannelRequestAlg: c.BackchannelRequestAlg, BackchannelUnknownUser: c.BackchannelUnknownUser,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		DetailsTypes:         c.DetailsTypes,
 		ExchangeSubjectTypes: c.ExchangeSubjectTypes, ExchangeSubjectClients: c.ExchangeSubjectClients, ExchangeSubjectAudiences: c.ExchangeSubjectAudiences,

@@ -81,11 +81,22 @@ type Client struct {
 	FrontchannelLogoutURI string `yaml:"frontchannel_logout_uri"`
 	// For completeness: issuer and session are always in its query.
 	FrontchannelLogoutSessionRequired bool `yaml:"frontchannel_logout_session_required"`
+	// With [backchannel authentication](guides/backchannel-authentication.md): `poll` (the default), or `ping`.
+	BackchannelMode string `yaml:"backchannel_token_delivery_mode"`
+	// With `ping`: the address that the server posts to when a request has ended, `https://`.
+	BackchannelNotificationEndpoint string `yaml:"backchannel_client_notification_endpoint"`
+	// Algorithm that its backchannel authentication requests are signed with, `RS256`, `PS256`, `ES256`,
+	// `Ed25519` or `EdDSA`; others are refused. Default: they are not signed.
+	BackchannelRequestAlg string `yaml:"backchannel_authentication_request_signing_alg"`
+	// Answer `unknown_user_id` if a hint names nobody who can sign in. Whoever has the credentials of the client
+	// then learns who has an account.
+	BackchannelUnknownUser bool `yaml:"backchannel_unknown_user_id"`
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// `authorization_code` (the default), `refresh_token`, `client_credentials`,
 	// `urn:ietf:params:oauth:grant-type:device_code` for [devices without a browser](guides/devices-without-a-browser.md),
+	// `urn:openid:params:grant-type:ciba` for [backchannel authentication](guides/backchannel-authentication.md),
 	// `urn:ietf:params:oauth:grant-type:token-exchange`.
 	GrantTypes []string `yaml:"grant_types"`
 	// `code`.

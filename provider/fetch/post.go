@@ -28,20 +28,35 @@ type Response struct {
 	RetryAfter string // the header
 }
 
-// Post sends a form. What the receiver says beyond its status is not read. Its address may be http
+// Body is what a post sends.
+type Body struct {
+	Type   string // Content-Type
+	Text   string
+	Bearer string // of the header Authorization; "": none
+}
+
+// Form returns the body of a form.
+func Form(values url.Values) Body {
+	return Body{Type: "application/x-www-form-urlencoded", Text: values.Encode()}
+}
+
+// Post sends a body. What the receiver says beyond its status is not read. Its address may be http
 // on a loopback host.
-func (f *Fetcher) Post(ctx context.Context, to string, form url.Values) (Response, error) {
+func (f *Fetcher) Post(ctx context.Context, to string, b Body) (Response, error) {
 	u, err := url.Parse(to)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "" || !origin.Secure(u) {
 		return Response{}, ErrURL
 	}
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(b.Text))
 	if err != nil {
 		return Response{}, ErrURL
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", b.Type)
+	if b.Bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+b.Bearer)
+	}
 	r.Header.Set("User-Agent", "Sallyport")
 	response, err := f.client.Do(r)
 	var failed *url.Error

@@ -50,6 +50,7 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 			&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: helper, Config: config},
 		},
 		clients.DeviceCode: {&polledGrant{s, access, refresh, &idTokenStrategy{i}}},
+		clients.CIBA:       {&polledGrant{s, access, refresh, &idTokenStrategy{i}}},
 		"client_credentials": {
 			&oauth2.ClientCredentialsGrantHandler{Config: config,
 				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},

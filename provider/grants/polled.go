@@ -21,7 +21,7 @@ const (
 )
 
 // polledCodes names the parameter that clients poll with, by grant type.
-var polledCodes = map[string]string{clients.DeviceCode: "device_code"}
+var polledCodes = map[string]string{clients.DeviceCode: "device_code", clients.CIBA: "auth_req_id"}
 
 // Approve issues the grant that a polled request ends in. The client can redeem it until the given time,
 // with the code that it polls with. If id is "", the grant gets a new one.

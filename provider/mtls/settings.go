@@ -13,7 +13,8 @@ type Settings struct {
 // (RFC 8705 section 5).
 func Paths() map[string]string {
 	return map[string]string{"token_endpoint": "/token", "revocation_endpoint": "/revoke", "introspection_endpoint": "/introspect",
-		"userinfo_endpoint": "/userinfo", "pushed_authorization_request_endpoint": "/par", "device_authorization_endpoint": "/device_authorization"}
+		"userinfo_endpoint": "/userinfo", "pushed_authorization_request_endpoint": "/par", "device_authorization_endpoint": "/device_authorization",
+		"backchannel_authentication_endpoint": "/bc-authorize"}
 }
 
 // Bases returns what the addresses of these endpoints begin with: the issuer, and URL.

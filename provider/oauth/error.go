@@ -62,11 +62,11 @@ func TooMany(refused *mfa.Error) *Error {
 
 // registered reports whether an error code may be sent to clients (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707 section 2,
 // RFC 9449 sections 5 and 8, RFC 7591 section 3.2.2, RFC 9396 section 5,
-// OpenID Connect Core section 3.1.2.6).
+// OpenID Connect Core section 3.1.2.6, OpenID Connect Client-Initiated Backchannel Authentication section 13).
 func registered(code string) bool {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
-		"unsupported_response_type", "invalid_scope", "invalid_target", "access_denied", "server_error",
+		"unsupported_response_type", "invalid_scope", "invalid_target", "access_denied", "server_error", "unknown_user_id", "invalid_binding_message",
 		"temporarily_unavailable", "login_required", "interaction_required", "consent_required",
 		"account_selection_required", "unmet_authentication_requirements", "request_not_supported",
 		"request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object",

@@ -36,6 +36,9 @@ type Rules struct {
 	// Bounded demands exp and nbf, no more than an hour from now (FAPI 2.0 Message Signing section
 	// 5.3.1). Without it they are checked if they are there.
 	Bounded bool
+	// Complete demands iat and jti, too (OpenID Connect Client-Initiated Backchannel Authentication section
+	// 7.1.1).
+	Complete bool
 }
 
 func invalid(format string, args ...any) error {
@@ -144,6 +147,10 @@ func (r Rules) check(claims map[string]json.RawMessage) error {
 	case !slices.Contains(audience, r.Issuer):
 		return invalid("aud is not the issuer of this server")
 	}
+	var id string
+	if r.Complete && (json.Unmarshal(claims["jti"], &id) != nil || id == "") {
+		return invalid("jti is missing")
+	}
 	return r.checkTimes(claims)
 }
 
@@ -155,6 +162,12 @@ func (r Rules) checkTimes(claims map[string]json.RawMessage) error {
 	nbf, hasNbf, err := moment(claims, "nbf")
 	if err != nil {
 		return err
+	}
+	if r.Complete {
+		iat, has, err := moment(claims, "iat")
+		if err != nil || !has || iat.After(r.Now.Add(leeway)) {
+			return invalid("iat is missing, or no time in the past")
+		}
 	}
 	switch {
 	case r.Bounded && (!hasExp || !hasNbf):

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,8 @@ const (
 )
 
 // CreatePolled implements storage.PolledRequests.
-func (e *Engine) CreatePolled(ctx context.Context, r storage.PolledRequest) error {
+func (e *Engine) CreatePolled(ctx context.Context, n storage.NewPolled) error {
+	r := n.Request
 	details, err := json.Marshal(r.Details)
 	if err != nil {
 		return fmt.Errorf("write details: %w", err)
@@ -27,11 +29,18 @@ func (e *Engine) CreatePolled(ctx context.Context, r storage.PolledRequest) erro
 	if details, err = e.keyring.Seal(polledLabel, string(r.ID), details); err != nil {
 		return err
 	}
-	return e.burst(ctx, "create polled request", func(q querier) error {
+	return e.counted(ctx, "create polled request", sending{n.Sends, nil, r.CreatedAt}, func(q querier) error {
 		in := insertInto("polled_requests (" + polledColumns + ")")
-		in.add(ref(r.ID), blob(e.keyring.Hash(polledLabel, r.Code)), blob(e.keyring.Hash(userCodeLabel, r.UserCode)), clean(r.GrantType), clean(r.ClientID), nil, blob(details),
+		// Nobody types a code of 256 bits.
+		in.add(ref(r.ID), blob(e.keyring.Hash(polledLabel, r.Code)), blob(e.keyring.Hash(userCodeLabel, cmp.Or(r.UserCode, r.Code))), clean(r.GrantType), clean(r.ClientID), ref(r.UserID), blob(details),
 			string(storage.PolledPending), nil, r.Interval.Microseconds(), int64(0), int64(0), micro(r.CreatedAt), micro(r.ExpiresAt))
-		return in.run(q, "")
+		if err := in.run(q, ""); err != nil {
+			return err
+		}
+		if err := q.putMessages(n.Messages); err != nil {
+			return err
+		}
+		return q.putEvents(n.Events)
 	})
 }
 
@@ -60,7 +69,11 @@ func (r *polledRow) opened(e *Engine) (storage.PolledRequest, error) {
 	return out, decode("details", text(plain), &out.Details)
 }
 
-const pendingPolled = " AND state = 'pending' AND expires_at > ?"
+const (
+	pendingPolled = " AND state = 'pending' AND expires_at > ?"
+	// ownPolled: a request that was created for a user is ended by nobody else.
+	ownPolled = " AND (user_id IS NULL OR user_id = ?)"
+)
 
 // Polled implements storage.PolledRequests.
 func (e *Engine) Polled(ctx context.Context, id storage.PolledID, now time.Time) (storage.PolledRequest, error) {
@@ -121,16 +134,41 @@ func (e *Engine) Poll(ctx context.Context, p storage.Poll) (storage.Polled, erro
 }
 
 // DenyPolled implements storage.PolledRequests.
-func (e *Engine) DenyPolled(ctx context.Context, id storage.PolledID, now time.Time) error {
+func (e *Engine) DenyPolled(ctx context.Context, d storage.PolledDenial) error {
 	return e.burst(ctx, "deny polled request", func(q querier) error {
-		return q.spend("UPDATE polled_requests SET state = 'denied' WHERE id = ?"+pendingPolled, ref(id), micro(now))
+		if err := q.spend("UPDATE polled_requests SET state = 'denied' WHERE id = ?"+ownPolled+pendingPolled, ref(d.ID), ref(d.User), micro(d.Now)); err != nil {
+			return err
+		}
+		if err := q.putMessages(d.Messages); err != nil {
+			return err
+		}
+		return q.putEvents(d.Events)
 	})
+}
+
+// PolledOf implements storage.PolledRequests.
+func (e *Engine) PolledOf(ctx context.Context, user storage.UserID, now time.Time, limit int) ([]storage.PolledRequest, error) {
+	var out []storage.PolledRequest
+	err := e.read(ctx, "read polled requests", func(q querier) error {
+		out = nil
+		return q.each("SELECT "+polledRead+" FROM polled_requests WHERE user_id = ?"+pendingPolled+" ORDER BY created_at DESC, id DESC LIMIT ?",
+			[]any{ref(user), micro(now), page(limit)}, func(rows scanner) error {
+				var row polledRow
+				if err := rows.Scan(row.dest()...); err != nil {
+					return err
+				}
+				r, err := row.opened(e)
+				out = append(out, r)
+				return err
+			})
+	})
+	return out, err
 }
 
 // approvePolled ends a request with a grant.
 func (q querier) approvePolled(p storage.PolledEnd, now time.Time) error {
 	return q.spend(`UPDATE polled_requests SET state = 'approved', user_id = ?, grant_id = ?,
 			expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END
-		WHERE id = ?`+pendingPolled,
-		ref(p.User), ref(p.GrantID), micro(p.Until), micro(p.Until), ref(p.ID), micro(now))
+		WHERE id = ?`+ownPolled+pendingPolled,
+		ref(p.User), ref(p.GrantID), micro(p.Until), micro(p.Until), ref(p.ID), ref(p.User), micro(now))
 }

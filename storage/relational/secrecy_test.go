@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -39,6 +40,15 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		if err := e.RevokeToken(t.Context(), "the-jti-of-a-token", t0, nil); err != nil {
 			t.Fatal(err)
 		}
+		const polledSecret, pingSecret = "the-auth-req-id-of-a-request", "the-notification-token-of-a-client"
+		data := map[string]string{storage.PingCode: polledSecret, storage.PingToken: pingSecret}
+		if err := e.CreatePolled(t.Context(), storage.NewPolled{
+			Request: storage.PolledRequest{ID: storage.PolledID(storage.Random128(rand.Reader)), GrantType: "ciba", Code: polledSecret, ClientID: "app",
+				Details: storage.PolledDetails{Ping: &storage.Ping{Code: polledSecret, Token: pingSecret}}, Interval: time.Second, CreatedAt: t0, ExpiresAt: t0.Add(time.Minute)},
+			Messages: []storage.Message{{ID: storage.MessageID(storage.Random128(rand.Reader)), Kind: storage.BackchannelPing, Data: data, CreatedAt: t0, NextAt: t0}},
+		}); err != nil {
+			t.Fatal(err)
+		}
 		grant, _ := storage.Bytes(l.grant.ID)
 		dump := dumped(t, dsn)
 		if !contains(dump, l.email) || !contains(dump, string(l.session.ID)) {
@@ -48,7 +58,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 			passwordSecret: "password", totpSecret: "TOTP secret", recoverySecret: "recovery code", hintSecret: "ID token hint",
 			stateSecret: "method state", mailSecret: "mailed code", linkSecret: "link", codeSecret: "typed code", dataSecret: "data of a ticket", string(l.request): "request", string(l.track): "track",
 			string(l.status.ID): "status", string(l.status.Exchange): "exchange", k.Token("code", grant, 0): "authorization code",
-			"the-jti-of-a-token": "token name", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
+			"the-jti-of-a-token": "token name", polledSecret: "auth_req_id", pingSecret: "notification token", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
 		}
 		for _, h := range storagetest.NewIndex(slices.Collect(maps.Keys(secrets))).Search(dump) {
 			t.Errorf("%s is in the dump, %s", secrets[h.Secret], h.Spelling)

@@ -34,7 +34,7 @@ func polled(w *fixture) {
 	w.test("a polled request is found by its ID and what a person types, while it is pending", foundPolled)
 	w.test("a poll is its client's, with the grant type of the request", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		for _, p := range []storage.Poll{
 			{Code: r.Code, GrantType: r.GrantType, ClientID: "other"}, {Code: r.Code, GrantType: r.GrantType, ClientID: "app\x00"},
 			{Code: r.Code, GrantType: "other", ClientID: "app"}, {Code: r.UserCode, GrantType: r.GrantType, ClientID: "app"},
@@ -50,7 +50,7 @@ func polled(w *fixture) {
 	w.test("polls of a request that cannot be won are not counted", pollsInVain)
 	w.test("of concurrent polls all but one come too soon", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		w.one(racers, func(int) error {
 			got, err := w.s.Poll(w.ctx, storage.Poll{Code: r.Code, GrantType: r.GrantType, ClientID: "app", Slower: 5 * time.Second, Now: w.now})
 			if err == nil && got.TooSoon {
@@ -61,14 +61,14 @@ func polled(w *fixture) {
 	})
 	w.test("one of concurrent users ends a request", func(w *fixture) {
 		r := w.polledRequest()
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		finishes := make([]storage.Finish, racers)
 		for i := range finishes {
 			finishes[i] = w.approving(r, w.addUser())
 		}
 		w.one(racers, func(i int) error {
 			if i%4 == 0 {
-				return w.s.DenyPolled(w.ctx, r.ID, w.now)
+				return w.s.DenyPolled(w.ctx, storage.PolledDenial{ID: r.ID, Now: w.now})
 			}
 			return w.s.FinishRequest(w.ctx, finishes[i])
 		})
@@ -86,22 +86,22 @@ func polled(w *fixture) {
 	w.test("an approved request leads to its grant, for long enough", func(w *fixture) {
 		r, p := w.polledRequest(), w.addUser()
 		r.ExpiresAt = w.now.Add(time.Second)
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		f := w.approving(r, p)
 		w.ok(w.s.FinishRequest(w.ctx, f))
 		got := w.polledNow(r, w.now)
 		same(w, got.GrantID, f.Code.ID)
 		same(w, got.Request.UserID, p.id)
 		same(w, got.Request.ExpiresAt, w.now.Add(time.Minute))
-		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now), storage.ErrConflict)
+		w.is(w.s.DenyPolled(w.ctx, storage.PolledDenial{ID: r.ID, Now: w.now}), storage.ErrConflict)
 		w.is(w.s.FinishRequest(w.ctx, w.approving(r, p)), storage.ErrConflict)
 	})
 	w.test("an expired request ends in nothing, and says so for a while", func(w *fixture) {
 		r := w.polledRequest()
 		r.ExpiresAt = w.now
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		w.is(w.s.FinishRequest(w.ctx, w.approving(r, w.addUser())), storage.ErrConflict)
-		w.is(w.s.DenyPolled(w.ctx, r.ID, w.now), storage.ErrConflict)
+		w.is(w.s.DenyPolled(w.ctx, storage.PolledDenial{ID: r.ID, Now: w.now}), storage.ErrConflict)
 		_, err := w.s.Sweep(w.ctx, w.now.Add(storage.KeepPolled-time.Second), 100)
 		w.ok(err)
 		same(w, w.polledNow(r, w.now).Request.State, storage.PolledPending)
@@ -115,7 +115,7 @@ func polled(w *fixture) {
 
 func foundPolled(w *fixture) {
 	r := w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, r))
+	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 	want := r
 	want.Code, want.UserCode = "", ""
 	got, err := w.s.Polled(w.ctx, r.ID, w.now)
@@ -126,7 +126,7 @@ func foundPolled(w *fixture) {
 	same(w, got, want)
 	twin := w.polledRequest()
 	twin.UserCode = r.UserCode
-	w.is(w.s.CreatePolled(w.ctx, twin), storage.ErrConflict)
+	w.is(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: twin}), storage.ErrConflict)
 	for _, code := range []string{"", "x", "\x00", string(r.ID), r.Code} {
 		_, err := w.s.PolledByUserCode(w.ctx, code, w.now)
 		w.is(err, storage.ErrNotFound)
@@ -135,7 +135,7 @@ func foundPolled(w *fixture) {
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.PolledByUserCode(w.ctx, r.UserCode, r.ExpiresAt)
 	w.is(err, storage.ErrNotFound)
-	w.ok(w.s.DenyPolled(w.ctx, r.ID, w.now))
+	w.ok(w.s.DenyPolled(w.ctx, storage.PolledDenial{ID: r.ID, Now: w.now}))
 	_, err = w.s.Polled(w.ctx, r.ID, w.now)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.PolledByUserCode(w.ctx, r.UserCode, w.now)
@@ -145,7 +145,7 @@ func foundPolled(w *fixture) {
 
 func pollsTooSoon(w *fixture) {
 	r := w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, r))
+	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 	now := w.now
 	for i, poll := range []struct {
 		after    time.Duration
@@ -169,7 +169,7 @@ func pollsTooSoon(w *fixture) {
 
 func pollsInVain(w *fixture) {
 	r := w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, r))
+	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 	polls := func(name string, now time.Time, tooSoon bool) {
 		w.Helper()
 		for range 3 {
@@ -185,12 +185,12 @@ func pollsInVain(w *fixture) {
 	polls("pending", w.now, true)
 	polls("at the end", r.ExpiresAt.Add(-time.Microsecond), true)
 	polls("expired", r.ExpiresAt, false)
-	w.ok(w.s.DenyPolled(w.ctx, r.ID, w.now))
+	w.ok(w.s.DenyPolled(w.ctx, storage.PolledDenial{ID: r.ID, Now: w.now}))
 	polls("denied", w.now, false)
 
 	// A request that is polled as it should be is not written after its end, either.
 	r = w.polledRequest()
-	w.ok(w.s.CreatePolled(w.ctx, r))
+	w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 	for range 3 {
 		got := w.polledNow(r, r.ExpiresAt)
 		same(w, got.TooSoon, false)
@@ -203,12 +203,12 @@ func polledOfOthers(w *fixture) {
 		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "leaving with polls", CreatedAt: w.now, UpdatedAt: w.now}, nil))
 		r := w.polledRequest()
 		r.ClientID = "leaving with polls"
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		w.ok(w.s.DeleteClient(w.ctx, r.ClientID, nil))
 		_, err := w.s.Polled(w.ctx, r.ID, w.now)
 		w.is(err, storage.ErrNotFound)
 		r, p := w.polledRequest(), w.addUser()
-		w.ok(w.s.CreatePolled(w.ctx, r))
+		w.ok(w.s.CreatePolled(w.ctx, storage.NewPolled{Request: r}))
 		w.ok(w.s.FinishRequest(w.ctx, w.approving(r, p)))
 		w.ok(w.s.DeleteUser(w.ctx, p.id, w.now, nil))
 		_, err = w.s.Poll(w.ctx, storage.Poll{Code: r.Code, GrantType: r.GrantType, ClientID: "app", Now: w.now})

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"requests", requests},
 		{"pushed requests", pushed},
 		{"polled requests", polled},
+		{"polled requests for a user", polledFor},
 		{"logins", logins},
 		{"statuses", statuses},
 		{"sending", sending},

@@ -80,6 +80,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/sessions": {p.overview, p.endSessions},
 		"/account/devices":  {p.overview, p.forget},
 		"/account/consents": {p.overview, p.withdraw},
+		"/account/waiting":  {p.overview, p.refuse},
 	} {
 		r.GET(path, p.signedIn(h[0]))
 		r.POST(path, p.look.Guarded(p.signedIn(h[1]), p.foreign))

@@ -34,6 +34,7 @@ type overview struct {
 	Others   bool // there are sessions besides this one
 	Devices  []deviceLine
 	Consents []provider.Allowed
+	Waiting  []provider.Waiting
 	Signal   string // of the passkeys that are left, for the browser, after a change; "": nothing changed
 	Activity []line
 	Refused  []line // attempts that failed
@@ -120,6 +121,9 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
 		return d, err
 	}
+	if d.Waiting, err = p.provider.Waiting(ctx, call.owner.Account.User.ID); err != nil {
+		return d, err
+	}
 	d.Activity, d.Refused, err = p.activity(ctx, call, p.page(c, call, nil))
 	return d, err
 }
@@ -204,4 +208,14 @@ func (p *Pages) withdraw(c *gin.Context, call ownerCall) {
 		return
 	}
 	p.done(c, call, "withdrawn")
+}
+
+// refuse ends a request that waits for the user. It gives nothing away, so it needs no new proof.
+func (p *Pages) refuse(c *gin.Context, call ownerCall) {
+	err := p.provider.RefuseWaiting(c.Request.Context(), storage.PolledID(c.PostForm("id")), call.caller, call.owner)
+	if err != nil && mfa.CodeOf(err) != mfa.RequestOver { // it is gone, as the user wants
+		p.fail(c, call, err)
+		return
+	}
+	p.done(c, call, "refused")
 }

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -21,10 +22,8 @@ import (
 func (p *Pages) mountDevices(r gin.IRouter) {
 	r.GET(provider.DevicePath, p.deviceForm)
 	r.POST(provider.DevicePath, p.guarded(p.device))
-	for path, name := range map[string]string{provider.DeviceAllowedPath: "allowed", provider.DeviceDeniedPath: "denied"} {
-		r.GET(path, func(c *gin.Context) {
-			p.look.Write(c, http.StatusOK, "device_done", p.page(c, p.outsider(c), deviceDone{Outcome: name}))
-		})
+	for path, name := range map[string]string{provider.DeviceAllowedPath: "device.allowed", provider.DeviceDeniedPath: "device.denied"} {
+		r.GET(path, p.polledDone(name))
 	}
 }
 
@@ -36,9 +35,6 @@ type devicePage struct {
 	Code string
 	Link bool // the code came with the address: its reader has not compared it yet
 }
-
-// deviceDone is the data of the page that ends a login for a device.
-type deviceDone struct{ Outcome string }
 
 func (p *Pages) deviceForm(c *gin.Context) {
 	code := strings.ToUpper(strings.TrimSpace(web.Query(c).Get("user_code")))
@@ -85,6 +81,8 @@ type origin struct {
 	Country string
 	Agent   mfa.Agent
 	Named   string // what the device calls itself; "": nothing, or Agent says it
+	Asked   bool   // its client named the user; no device showed a code
+	Message string // of that client, which the user compares; "": none
 	At      time.Time
 }
 
@@ -97,6 +95,10 @@ func originOf(r *storage.PolledRequest) *origin {
 	}
 	d := r.Details
 	out := &origin{Address: d.Address, Country: d.Country, Agent: mfa.ReadAgent(d.Agent), At: r.CreatedAt}
+	if r.GrantType == clients.CIBA { // the caller was a server
+		out.Asked, out.Message, out.Agent = true, d.Message, mfa.Agent{}
+		return out
+	}
 	if out.Agent == (mfa.Agent{}) {
 		out.Named = strings.TrimSpace(strings.Map(ofName, d.Agent[:min(len(d.Agent), maxNamed)]))
 	}

@@ -80,6 +80,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
 	p.mountDevices(r)
+	p.mountWaiting(r)
 	p.mountResets(r)
 	p.mountSignUps(r)
 }

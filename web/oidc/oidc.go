@@ -65,6 +65,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 		r.Handle(method, registration.Path+"/:client", s.manage)
 	}
 	r.POST("/device_authorization", endpoint(s.provider.DeviceAuthorization).handle)
+	r.POST(provider.BackchannelPath, endpoint(s.provider.BackchannelAuthentication).handle)
 	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 	userinfo := endpoint(s.provider.Introspection.Userinfo)
@@ -107,7 +108,7 @@ func (s *Surface) manage(c *gin.Context) {
 
 // Refuse writes the engine's refusals as JSON: all callers are programs, whatever they accept.
 func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	if path := c.Request.URL.Path; path != "/introspect" && path != registration.Path && !strings.HasPrefix(path, registration.Path+"/") && s.Shared(path) == nil {
+	if path := c.Request.URL.Path; path != "/introspect" && path != provider.BackchannelPath && path != registration.Path && !strings.HasPrefix(path, registration.Path+"/") && s.Shared(path) == nil {
 		return false
 	}
 	web.WriteJSON(c, status, reason)

@@ -45,8 +45,11 @@ func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handl
 	mux.HandleFunc("GET /phone.json", d.readPhone)
 	mux.HandleFunc("GET /tv", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "tv.html") })
 	mux.HandleFunc("GET /tv/qr", d.deviceQR)
+	mux.HandleFunc("GET /till", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "till.html") })
+	mux.HandleFunc("POST /till/ask", d.askAtTill)
+	mux.HandleFunc("POST /till/poll", d.pollAtTill)
 	d.outboxRoutes(mux)
-	for _, name := range []string{"app.js", "oidc.js", "phone.js", "tv.js", "outbox.js", "style.css", "icon.svg"} {
+	for _, name := range []string{"app.js", "oidc.js", "phone.js", "tv.js", "till.js", "outbox.js", "style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
 	own, err := fs.Sub(samples.SPA, "spa")

@@ -35,6 +35,7 @@ func writeDetails(ctx context.Context, w io.Writer, srv *server.Server, at place
 	line("  vault    the same, always two factors      -")
 	line("  web      confidential, asks for consent    %s", s.Web)
 	line("  tv       public, a device without browser  -")
+	line("  till     confidential, asks its user       %s", s.Web)
 	line("  m2m      client credentials                %s\n", s.M2M)
 	line("  A token for a machine:")
 	line("    curl%s -u m2m:%s \\\n      -d grant_type=client_credentials %s/token", insecure(at), s.M2M, at.issuer())

@@ -27,7 +27,7 @@ func TestTheGreetingFitsATerminal(t *testing.T) {
 		state desired.State
 		want  []string // lines
 	}{
-		{"built-in clients", local, false, desired.State{}, []string{"  Clients        spa, bank, web, native, front, vault, tv, m2m"}},
+		{"built-in clients", local, false, desired.State{}, []string{"  Clients        spa, bank, web, native, front, vault, tv, till, m2m"}},
 		{"a client of one's own", local, true, desired.State{Clients: []desired.Client{{ID: "shop"}}}, []string{"  From --state   shop"}},
 		{"a client that is built in", local, true, desired.State{Clients: []desired.Client{{ID: "web"}}},
 			[]string{"  From --state   nothing", "  Replaces       built-in web"}},

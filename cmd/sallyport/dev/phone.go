@@ -15,9 +15,12 @@ type phoneView struct {
 	Codes []phoneCode `json:"codes"`
 	// Passkeys are where their owners created them; the server knows their public keys.
 	Passkeys []phonePasskey `json:"passkeys"`
-	Domain   string         `json:"domain"`  // of passkeys; "": there are none
-	Seconds  int            `json:"seconds"` // until the codes change
-	Period   int            `json:"period"`
+	// Waiting are sign-ins that wait for their users.
+	Waiting []phoneWaiting `json:"waiting"`
+	Account string         `json:"account"` // where they decide
+	Domain  string         `json:"domain"`  // of passkeys; "": there are none
+	Seconds int            `json:"seconds"` // until the codes change
+	Period  int            `json:"period"`
 }
 
 type phoneCode struct {
@@ -32,6 +35,12 @@ type phonePasskey struct {
 	User  string `json:"user"`
 	Name  string `json:"name"`
 	About string `json:"about"`
+}
+
+type phoneWaiting struct {
+	User   string `json:"user"`
+	Client string `json:"client"`
+	Words  string `json:"words"`
 }
 
 // Shown formats a code in two groups, as apps do.
@@ -59,7 +68,8 @@ func (d *demo) readPhone(w http.ResponseWriter, r *http.Request) {
 func (d *demo) view(r *http.Request) (phoneView, error) {
 	const period = 30
 	now := d.server.Now()
-	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}, Passkeys: []phonePasskey{}}
+	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}, Passkeys: []phonePasskey{}, Waiting: []phoneWaiting{},
+		Account: d.at.issuer() + "/account#waiting"}
 	if d.at.passkeys() {
 		view.Domain = d.at.name
 	}
@@ -71,6 +81,13 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 		account, err := d.server.Store.Account(r.Context(), u.ID)
 		if err != nil {
 			return view, fmt.Errorf("read user: %w", err)
+		}
+		waiting, err := d.server.Provider.Waiting(r.Context(), u.ID)
+		if err != nil {
+			return view, err
+		}
+		for _, w := range waiting {
+			view.Waiting = append(view.Waiting, phoneWaiting{mfa.DisplayName(account), cmp.Or(w.Client.Name, string(w.Client.ID)), w.Message})
 		}
 		for _, a := range account.Authenticators {
 			if p, ok := d.passkey(a); ok {

@@ -41,6 +41,7 @@ func seeds(at place, s secrets) desired.State {
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/"}, AllowedOrigins: []string{demo}},
 			{ID: "tv", Name: "Meridian TV", Public: true, MFA: "OFF", GrantTypes: []string{clients.DeviceCode, "refresh_token"}, Scopes: scopes, Consent: "ask",
 				AllowedOrigins: []string{demo}},
+			{ID: "till", Name: "Meridian Till", Secret: s.Web, MFA: "ALWAYS", GrantTypes: []string{clients.CIBA}, Scopes: scopes, Consent: "ask"},
 			{ID: "m2m", Name: "Machine", Secret: s.M2M, GrantTypes: []string{"client_credentials"}, Scopes: []string{"orders:read", "orders:write"}},
 		},
 		Users: []desired.User{

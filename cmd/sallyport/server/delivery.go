@@ -22,6 +22,7 @@ import (
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/signup"
+	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web/account"
@@ -50,7 +51,8 @@ func (s *Server) assembleDeliveries(p Options) error {
 		senders[reset.Kind] = s.Resets
 	}
 	s.assembleSignUps(p, senders)
-	senders[storage.BackchannelLogout] = s.Provider.Backchannel
+	senders[storage.BackchannelLogout], senders[storage.BackchannelPing] = s.Provider.Backchannel, s.Provider.Backchannel
+	senders[provider.WaitingKind] = s.Provider.Announcer()
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Outgoing(), delivery.Results()), GaveUp: s.gaveUp})
 	return nil

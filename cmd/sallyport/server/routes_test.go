@@ -33,7 +33,7 @@ var routes = map[string]string{
 	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
 	"/logout": "session", "/logged-out": "public", "/": "public", "/language": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
-	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
+	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/waiting": "session", "/account/delivery": "session",
 	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/username": "session", "/account/undo": "message", "/account/not-me": "session",
 	// Who has read the message may set a password; the rest opens nothing.
 	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
@@ -41,7 +41,9 @@ var routes = map[string]string{
 	"/register": "registration token", "/register/:client": "registration token",
 	// Whoever has the code of a device opens a login of their own, which asks.
 	"/device": "opens one", "/device/allowed": "public", "/device/denied": "public",
-	"/token": "client", "/par": "client", "/device_authorization": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
+	// Who is signed in opens a login for a request that names them, which asks.
+	"/waiting": "opens one", "/waiting/allowed": "public", "/waiting/denied": "public",
+	"/token": "client", "/par": "client", "/device_authorization": "client", "/bc-authorize": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
 	"/verification-srv/v2/notification/status/:statusId": "access token", "/verification-srv/notification/status/:statusId": "access token",

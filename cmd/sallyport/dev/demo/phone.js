@@ -30,14 +30,23 @@ function passkey(p) {
     el("p", "faint", p.about));
 }
 
+function waiting(w, account) {
+  const decide = el("a", "button small", "Decide");
+  Object.assign(decide, { href: account, target: "_blank", rel: "noopener" });
+  return el("li", "pending",
+    el("div", "who", el("span", "face", w.user.slice(0, 1)), el("strong", "", w.user), el("span", "faint", `${w.client} asks you to sign in`)),
+    ...(w.words ? [el("p", "", w.words)] : []), el("p", "", decide));
+}
+
 async function load() {
   const answer = await fetch("/phone.json");
   if (!answer.ok) return;
   const view = await answer.json();
   changesAt = Date.now() + 1000 * view.seconds;
-  const now = JSON.stringify([view.codes, view.passkeys]);
+  const now = JSON.stringify([view.codes, view.passkeys, view.waiting]);
   if (now === drawn) return; // a code that is being selected stays selected
   drawn = now;
+  document.getElementById("waiting").replaceChildren(...view.waiting.map((w) => waiting(w, view.account)));
   codes.replaceChildren(...(view.codes.length ? view.codes.map(code) : [el("li", "faint", "No authenticators yet.")]));
   document.getElementById("passkeys")?.replaceChildren(...(view.passkeys.length ? view.passkeys.map(passkey) :
     [el("li", "faint", "None yet. Users add them on their account page.")]));
