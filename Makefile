@@ -3,11 +3,12 @@
 TAGS        := nomsgpack
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+HELM        := helm.sh/helm/v4/cmd/helm@v4.3.2
 # Use a copy of the vulnerability database beside the tree, if there is one.
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs clients faults bench peers lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs clients faults chart bench peers lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -36,8 +37,15 @@ needs:
 clients: needs ## test with oauth2-proxy and Spring Security, which `make test` leaves out
 	SALLYPORT_TEST_CLIENTS=long go test -tags $(TAGS) -v -count 1 -run 'TestOAuth2Proxy|TestSpringSecurity' ./e2e
 
-faults: needs ## inject faults, the long form: database failures, full disks, kills, floods
-	SALLYPORT_TEST_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults
+# RUN=regexp selects tests, CHARTS is the folder of the charts it draws; docs/reliability.md has the rest.
+faults: ## inject faults, the long form: machines that die, full disks, kills, floods
+	deploy/needs faults
+	@mkdir -p $(or $(CHARTS),bin)
+	SALLYPORT_TEST_FAULTS=long SALLYPORT_TEST_CHARTS=$(abspath $(or $(CHARTS),bin)) \
+		go test -tags $(TAGS) -v -count 1 -timeout 60m -run '$(RUN)' ./e2e/faults
+
+chart: ## lint the Helm chart, and render it for the tests
+	go test -tags $(TAGS) ./e2e -run TestTheRenderedChartIsCurrent -helm "go run $(HELM)"
 
 # BENCH=regexp selects runs, COMPARE=old.json prints ratios; docs/performance.md has the rest.
 bench: needs ## measure every flow on both databases, save the figures in bin/bench.json

@@ -27,7 +27,7 @@ func (c Config) checkMail(r *strict.Reader) {
 	if strings.ContainsAny(m.Host, ":/@ ") && !strings.Contains(m.Host, "::") {
 		r.Fault("mail.host", "must be a name or an address only; the port is mail.port")
 	}
-	if m.TLS == "none" && !strict.LoopbackHost(m.Host) {
+	if m.TLS == "none" && !input.Loopback(m.Host) {
 		r.Fault("mail.tls", "may be none only for a server on the same machine: codes and the password would cross the network in plaintext")
 	}
 	if m.TLS == "none" && m.CAFile != "" {
@@ -86,7 +86,7 @@ func (c Config) checkHook(r *strict.Reader) {
 		r.Fault(path, "holds a user or password; requests are authenticated by the signature under hook.secret_file")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(h.URL, "#"):
 		r.Fault(path, "must have no query and no fragment")
-	case u.Scheme == "http" && !strict.LoopbackHost(u.Hostname()):
+	case u.Scheme == "http" && !input.Loopback(u.Hostname()):
 		r.Fault(path, "must begin with https:// unless the receiver is on the same machine")
 	}
 }

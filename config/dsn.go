@@ -119,7 +119,7 @@ func (a address) far() bool { return a.service || slices.ContainsFunc(a.hosts, r
 // remote reports whether a host is another machine: not empty, not the folder of a
 // socket, not a loopback address.
 func remote(host string) bool {
-	return host != "" && !strings.HasPrefix(host, "/") && !strict.LoopbackHost(host)
+	return host != "" && !strings.HasPrefix(host, "/") && !input.Loopback(host)
 }
 
 // hostOf returns a host without its port, and any other text as it is.

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 type dsnCase struct{ name, dsn, tls, want string }
@@ -137,7 +137,7 @@ func checkHosts(t *testing.T, dsn string) {
 	for _, to := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
 		network, _ := pgconn.NetworkAddress(to.Host, to.Port)
 		verifies := to.TLSConfig != nil && (!to.TLSConfig.InsecureSkipVerify || to.TLSConfig.VerifyPeerCertificate != nil || to.TLSConfig.VerifyConnection != nil)
-		if network != "unix" && to.Host != "" && !strict.LoopbackHost(to.Host) && !verifies {
+		if network != "unix" && to.Host != "" && !input.Loopback(to.Host) && !verifies {
 			t.Errorf("%q has no fault, and connects to %q without TLS that verifies the server", dsn, to.Host)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 func (c Config) checkListeners(r *strict.Reader) {
@@ -38,7 +39,7 @@ func (c Config) checkAdminListener(r *strict.Reader) {
 		r.Fault("admin_tls", "needs both cert and key")
 	case c.AdminTLS != (AdminTLS{}) && c.AdminPlaintext:
 		r.Fault("admin_plaintext", "and admin_tls exclude each other")
-	case err == nil && c.AdminTLS == (AdminTLS{}) && !c.AdminPlaintext && !strict.LoopbackHost(host):
+	case err == nil && c.AdminTLS == (AdminTLS{}) && !c.AdminPlaintext && !input.Loopback(host):
 		r.Fault("admin_listen", "is not on loopback, so everybody on that network could read the key: set admin_tls, or admin_plaintext: true for a network that no other machine is on")
 	}
 }

@@ -45,7 +45,7 @@ func (c Config) checkTracing(r *strict.Reader) {
 		r.Fault(path, "holds a user or password; put a header into a file and name it in tracing.headers_file")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(t.Endpoint, "#"):
 		r.Fault(path, "must have no query and no fragment")
-	case t.HeadersFile != "" && u.Scheme == "http" && !strict.LoopbackHost(u.Hostname()):
+	case t.HeadersFile != "" && u.Scheme == "http" && !input.Loopback(u.Hostname()):
 		r.Fault(path, "must begin with https:// because tracing.headers_file is set")
 	}
 }

@@ -129,7 +129,7 @@ func (c Config) checkIssuer(r *strict.Reader) {
 		return
 	case u.Path != "":
 		r.Fault(path, "must have no path, not even a final slash")
-	case u.Scheme != "https" && (u.Scheme != "http" || !strict.LoopbackHost(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !input.Loopback(u.Hostname())):
 		r.Fault(path, "must begin with https:// (http:// is for localhost only)")
 	case u.Scheme == "http" && c.TLS != (TLS{}):
 		r.Fault(path, "must begin with https:// because tls is set")

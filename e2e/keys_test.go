@@ -109,6 +109,7 @@ func kid(t *testing.T, token string) string {
 // TestKeysRotateUnderLoad rotates every key of a running server without effect on users. It does
 // not run beside other tests, as no login of its users may be refused because the machine is busy.
 //
+// Conformance (Attacks): OpenID Connect Core 10.1.1: keys of a client, and of the server, rotate while both are in use
 // Conformance (Registration): Core 10.1.1: module server-rotate-keys of the dynamic plan: the server changes its keys, and what they signed stays valid
 func TestKeysRotateUnderLoad(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {

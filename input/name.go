@@ -25,3 +25,7 @@ func Shown(name string) bool {
 		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 	})
 }
+
+// Unseen reports whether a text has letters or signs that look like nothing: the fillers of Hangul and
+// the blank of Braille. With them a name is empty, or has spaces that are none.
+func Unseen(text string) bool { return strings.ContainsAny(text, "\u115f\u1160\u3164\uffa0\u2800") }

@@ -71,9 +71,9 @@ type Finished struct {
 }
 
 // answer adds parameters to the redirect URI of the client, together with state and iss (RFC
-// 9207 section 2). A signed response is one parameter, which has them all. The client of a polled
+// 9207 section 2). A signed response is one parameter, which has them all, also if it is encrypted. The client of a polled
 // request hears of it elsewhere.
-func (p *Provider) answer(r *request, fields ...[2]string) (Answer, error) {
+func (p *Provider) answer(ctx context.Context, r *request, fields ...[2]string) (Answer, error) {
 	if r.polled != "" {
 		allowed, _ := r.ends()
 		return Answer{Location: p.url(allowed)}, nil
@@ -84,7 +84,7 @@ func (p *Provider) answer(r *request, fields ...[2]string) (Answer, error) {
 	fields = append(fields, [2]string{"iss", p.options.Issuer})
 	sent := fields
 	if r.signed {
-		signed, err := p.codec.WriteResponse(r.client, fields)
+		signed, err := p.codec.WriteResponse(ctx, r.client, fields)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -110,7 +110,7 @@ func refused(ctx context.Context, err error) {
 // refuse logs an error and returns its response.
 func (p *Provider) refuse(ctx context.Context, r *request, e *oauth.Error) (Answer, error) {
 	r.refused(ctx, e)
-	return p.refusal(r, e)
+	return p.refusal(ctx, r, e)
 }
 
 // refused logs an error in a response.
@@ -119,7 +119,7 @@ func (r *request) refused(ctx context.Context, e *oauth.Error) {
 }
 
 // refusal returns the response of an error (RFC 6749 section 4.1.2.1).
-func (p *Provider) refusal(r *request, e *oauth.Error) (Answer, error) {
+func (p *Provider) refusal(ctx context.Context, r *request, e *oauth.Error) (Answer, error) {
 	if r.polled != "" {
 		_, denied := r.ends()
 		return Answer{Location: p.url(denied)}, nil
@@ -128,5 +128,5 @@ func (p *Provider) refusal(r *request, e *oauth.Error) (Answer, error) {
 	if d := oauth.Sanitize(e.Description); d != "" {
 		fields = append(fields, [2]string{"error_description", d})
 	}
-	return p.answer(r, fields...)
+	return p.answer(ctx, r, fields...)
 }

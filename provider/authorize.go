@@ -161,7 +161,7 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 		GrantID: issued.GrantID(), Detail: spared(map[string]string{"acr": a.ACR, "from": "session"}, verdict, device)})}}
 	within(&f, s.Session)
 	done := Finished{User: a.UserID}
-	if done.Answer, err = p.answer(r, issued.Fields...); err != nil {
+	if done.Answer, err = p.answer(ctx, r, issued.Fields...); err != nil {
 		return Finished{}, err
 	}
 	p.useRemembered(&f, &done, verdict, device, v)

@@ -3,11 +3,11 @@ package provider
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
@@ -100,6 +100,11 @@ func (st Step) Details(lang string) []details.Shown {
 	return st.types.Show(st.request.details, lang)
 }
 
+// resourcesOf returns the resource servers that a request names (RFC 8707 section 2), other than this one.
+func (p *Provider) resourcesOf(r *request) []string {
+	return slices.DeleteFunc(slices.Clone(r.resource), func(uri string) bool { return origin.Same(uri, p.options.Issuer) })
+}
+
 // Asked returns the scopes of a consent step.
 func (st Step) Asked() []Asked {
 	out := make([]Asked, len(st.Scopes))
@@ -176,18 +181,15 @@ func sameHost(a, b string) bool {
 	return err == nil && x.Hostname() == y.Hostname()
 }
 
-// isClaimed reports whether a redirect URI is https, and not on a loopback host.
+// isClaimed reports whether a redirect URI is https, and not on a loopback host: nor on a name that may
+// be one.
 func isClaimed(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" {
 		return false
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return err != nil || !a.Unmap().IsLoopback()
+	return !input.Loopback(host) && !strings.HasSuffix(host, ".localhost") // RFC 6761 section 6.3
 }
 
 // interactive reports whether the user proved a factor in this request. Factors copied from the

@@ -72,6 +72,8 @@ type metadata struct {
 	DetailsTypes           []string          `json:"authorization_details_types_supported,omitempty"`
 	RequireSignedObject    bool              `json:"require_signed_request_object"`
 	AuthorizationAlgs      []string          `json:"authorization_signing_alg_values_supported"` // JARM section 4
+	AuthorizationEncAlgs   []string          `json:"authorization_encryption_alg_values_supported"`
+	AuthorizationEncEncs   []string          `json:"authorization_encryption_enc_values_supported"`
 	IntrospectionAlgs      []string          `json:"introspection_signing_alg_values_supported"` // RFC 9701 section 7
 }
 
@@ -100,6 +102,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Backchannel: p.url(BackchannelPath), BackchannelModes: []string{"poll", clients.Ping}, BackchannelAlgs: clientkeys.Algorithms(),
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: clientkeys.Algorithms(),
 		AuthorizationAlgs: algs, IntrospectionAlgs: algs,
+		AuthorizationEncAlgs: clientkeys.EncryptionAlgorithms(), AuthorizationEncEncs: clientkeys.ContentEncryptions(),
 	}
 	if mode := p.options.Registration.Mode; mode == registration.Token || mode == registration.Open {
 		m.Registration = p.url(registration.Path)

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,47 @@ func TestAnIDTokenThatCannotBeEncryptedSpendsNoCode(t *testing.T) {
 	h.client("rp", encryption(t, key, "ECDH-ES", ""))
 	if got := h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token"))); got.Status != http.StatusOK {
 		t.Errorf("the same refresh with a key = %d %s", got.Status, got.Raw)
+	}
+}
+
+// Conformance (Signed responses): JARM 2.2, 3: a client that registered `authorization_encrypted_response_alg` gets every response signed, then encrypted for it, errors too
+func TestResponsesAreEncrypted(t *testing.T) {
+	h := newFixture(t, "ES256", "PS256")
+	h.user("ada", "")
+	key := newKey(t)
+	h.client("rp", encryption(t, key, "", ""), func(c *storage.Client) { c.AuthorizationEncryptionAlg = "ECDH-ES" })
+	h.client("ps", encryption(t, key, "", ""), func(c *storage.Client) {
+		c.AuthorizationAlg, c.AuthorizationEncryptionAlg, c.AuthorizationEncryptionEnc = "PS256", "ECDH-ES+A256KW", "A256GCM"
+	})
+	h.client("plain")
+	_, s := h.signIn(params("plain"), "ada")
+	for id, want := range map[storage.ClientID][3]string{"rp": {"ES256", "ECDH-ES", "A128CBC-HS256"}, "ps": {"PS256", "ECDH-ES+A256KW", "A256GCM"}} {
+		for _, mode := range []string{"", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"} {
+			a := h.begin(params(id, "response_mode", mode), s).Finished.Answer
+			v := h.values(a)
+			inner, outer := h.decrypted(v.Get("response"), key.private)
+			got, header := h.readJWT(inner)
+			code, _ := got["code"].(string)
+			if len(v) != 1 || outer.Algorithm != want[1] || outer.ExtraHeaders["enc"] != want[2] || outer.ExtraHeaders["cty"] != "JWT" || outer.KeyID != key.public.KeyID || header.Algorithm != want[0] ||
+				got["iss"] != issuer || got["aud"] != string(id) || got["state"] != "the-state" || got["exp"] == nil {
+				t.Errorf("%s %s: %v in %v in %v", id, mode, got, header, outer)
+			}
+			if r := h.post(h.p.Grants.Token, string(id), redeem(code)); r.Status != 200 {
+				t.Errorf("%s %s: the code = %d %s", id, mode, r.Status, r.Raw)
+			}
+		}
+		for name, in := range map[string]url.Values{"a scope": params(id, "scope", "nonsense"), "a downgrade": params(id, "response_mode", "query"), "a downgrade to a form": params(id, "response_mode", "form_post"),
+			"before the parameters are read": params(id, "request", "a.b.c")} {
+			inner, _ := h.decrypted(h.values(*h.begin(in, nil).Answer).Get("response"), key.private)
+			if got, _ := h.readJWT(inner); got["error"] == nil || got["iss"] != issuer || got["aud"] != string(id) {
+				t.Errorf("%s, %s: %v", id, name, got)
+			}
+		}
+	}
+	// As every other response that cannot be written, one without a key is none.
+	h.client("rp", func(c *storage.Client) { c.AuthorizationEncryptionAlg = "ECDH-ES" })
+	if b, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, s); err == nil || b.Answer != nil || b.Finished != nil {
+		t.Errorf("without a key: %+v, %v", b, err)
 	}
 }
 

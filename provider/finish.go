@@ -98,7 +98,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Consent = given
 	}
 	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))
-	answer, err := p.answer(r, issued.Fields...)
+	answer, err := p.answer(ctx, r, issued.Fields...)
 	if err != nil {
 		return f, Finished{}, err
 	}
@@ -218,7 +218,7 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	if st.Request.Sealed != "" {
 		c.Open = &st.Request
 	}
-	a, err := p.refusal(st.request, e) // signed before the request is over
+	a, err := p.refusal(ctx, st.request, e) // signed before the request is over
 	if err != nil {
 		return Answer{}, err
 	}

@@ -43,11 +43,11 @@ func splitMode(mode string) (place string, signed bool) {
 
 // setMode sets the response mode, for errors too: the requested one if it is supported, or else
 // the default of the response type. A response type with tokens has no response in the query. What
-// is for a client that registered an algorithm is signed whatever was requested, so that nobody gets
+// is for a client that registered an algorithm is signed, or signed and encrypted, whatever was requested, so that nobody gets
 // another response by changing the request.
 func (r *request) setMode(values url.Values) {
 	place, signed := splitMode(values.Get("response_mode"))
-	r.signed = signed || r.client.AuthorizationAlg != ""
+	r.signed = signed || r.client.SignsResponses()
 	switch place {
 	case modeFragment, modeFormPost:
 		r.mode = place
@@ -70,7 +70,7 @@ func checkMode(_ context.Context, r *request, values url.Values) *oauth.Error {
 	case !slices.Contains(responseModes(), mode):
 		return oauth.NewError("invalid_request", "response_mode is not one of "+strings.Join(responseModes(), ", ")).About("response_mode")
 	case !signed && r.signed:
-		return oauth.NewError("invalid_request", "the client has registered authorization_signed_response_alg: response_mode must be jwt, or end in .jwt").About("response_mode")
+		return oauth.NewError("invalid_request", "the client gets signed responses alone: response_mode must be jwt, or end in .jwt").About("response_mode")
 	}
 	return nil
 }

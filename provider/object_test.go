@@ -134,6 +134,8 @@ func TestRequestObjects(t *testing.T) {
 		{"followed by something", raw(`} {}`), bad},
 		{"followed by a bracket", raw(`}]junk`), bad},
 		{"a claim twice", raw(`,"scope":"openid email"}`), bad},
+		{"a name twice further down", raw(`,"claims":{"userinfo":{"email":null,"email":{"essential":true}}}}`), bad},
+		{"an audience with a number", key.object(t, claims(), "aud", []any{issuer, 1}), bad},
 		{"not an object", key.sign(t, jose.ES256, "", []byte(`["iss"]`)), bad},
 		{"something behind", raw(`}{}`), bad},
 		{"too large", key.object(t, claims(), "x", strings.Repeat("x", maxObject)), bad},

@@ -77,3 +77,28 @@ func TestResourcesAreComparedAsStringsButForASlash(t *testing.T) {
 		t.Errorf("aud = %v", claims["aud"])
 	}
 }
+
+// Conformance (Protected resources): RFC 8707 2, 3: users who are asked see where the client will use its access
+func TestConsentNamesTheResource(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp", func(c *storage.Client) {
+		c.Consent, c.Audience = "ask", []string{"https://api.example/orders", "https://api.example/stock"}
+	})
+	h.user("ada", "")
+	for want, in := range map[string][]string{
+		"https://api.example/orders":                           {"resource", "https://api.example/orders"},
+		"https://api.example/stock https://api.example/orders": {"resource", "https://api.example/stock", "resource", "https://api.example/orders"},
+		"": {"resource", issuer + "/userinfo"},
+	} {
+		b := h.begin(params("rp", in[:2]...), nil)
+		if len(in) > 2 {
+			values := params("rp", in[:2]...)
+			values.Add(in[2], in[3])
+			b = h.begin(values, nil)
+		}
+		h.enter(b.Request, "ada", nil)
+		if st := h.next(b.Request, nil); st.Kind != StepConsent || strings.Join(st.Resources, " ") != want {
+			t.Errorf("step %s names %q, want %q", st.Kind, st.Resources, want)
+		}
+	}
+}

@@ -83,6 +83,8 @@ type Step struct {
 	Verdict mfa.Verdict
 	Options []exchange.Option
 	Scopes  []string // to consent to
+	// Resources are where the client will use what the user allows, as they are registered for it.
+	Resources []string
 	// Polled is the request that the login ends, in its last steps: its client polls for it, and whoever
 	// began it may be elsewhere. nil: it is another login.
 	Polled *storage.PolledRequest

@@ -146,7 +146,11 @@ type Client struct {
 	// AuthorizationAlg signs its authorization responses, which then are always signed (JARM); "": those
 	// it asks for are signed like its ID tokens. IntrospectionAlg is that of introspection (RFC 9701).
 	AuthorizationAlg string `json:"authorization_signed_response_alg,omitempty"`
-	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+	// AuthorizationEncryptionAlg and AuthorizationEncryptionEnc encrypt them for the client with a key in
+	// JWKS; "": they are not encrypted.
+	AuthorizationEncryptionAlg string `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptionEnc string `json:"authorization_encrypted_response_enc,omitempty"`
+	IntrospectionAlg           string `json:"introspection_signed_response_alg,omitempty"`
 	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens and logout tokens with its
 	// keys (RFC 7516); "": not encrypted, and A128CBC-HS256.
 	IDTokenEncryptionAlg string `json:"id_token_encrypted_response_alg,omitempty"`

@@ -27,6 +27,7 @@ var parts = [][2]string{
 	{"DPoP", "RFC 9449"},
 	{"Signed responses", "JWT Secured Authorization Response Mode for OAuth 2.0, RFC 9701"},
 	{"FAPI 2.0", "FAPI 2.0 Security Profile, FAPI 2.0 Message Signing; rows name modules of the plans of the OpenID Foundation's suite"},
+	{"Authentication methods", "RFC 8176, OpenID Connect Core section 2"},
 	{"Subjects", "OpenID Connect Core section 8"},
 	{"Encryption", "RFC 7516, RFC 7518, OpenID Connect Core section 10.2"},
 	{"Userinfo", "OpenID Connect Core section 5.3"},
@@ -39,6 +40,7 @@ var parts = [][2]string{
 	{"Logout", "OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0"},
 	{"Clients by document", "draft-ietf-oauth-client-id-metadata-document, RFC 8707"},
 	{"Protected resources", "RFC 9728"},
+	{"Attacks", "RFC 8725, RFC 9207, RFC 9700"},
 	{"Registration", "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0"},
 }
 

@@ -1,7 +1,6 @@
 package strict
 
 import (
-	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -31,13 +30,4 @@ func SortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// LoopbackHost reports whether a host is a loopback address or localhost.
-func LoopbackHost(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

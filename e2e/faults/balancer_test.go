@@ -83,10 +83,11 @@ func (b *balancer) watch(t *testing.T) {
 }
 
 // pair returns two servers on one database behind a balancer without sticky sessions.
-func pair(t *testing.T, dsn string, users int) (*cluster, *balancer) {
+func pair(t *testing.T, p plan) (*cluster, *balancer) {
 	t.Helper()
 	b := newBalancer(t)
-	n := newCluster(t, plan{dsn: dsn, servers: 2, users: users, issuer: b.url})
+	p.servers, p.issuer = 2, b.url
+	n := newCluster(t, p)
 	b.servers, b.out, b.counts = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
 	return n, b
 }

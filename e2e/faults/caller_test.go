@@ -79,14 +79,17 @@ func (c *caller) do(method, path, kind, body, client string) (reply, error) {
 	began := time.Now()
 	response, err := c.http.Do(r)
 	if err != nil {
+		c.cluster.seen.add(failed)
 		return reply{took: time.Since(began)}, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	out := reply{code: response.StatusCode, header: response.Header, text: string(text), took: time.Since(began)}
 	if err != nil {
+		c.cluster.seen.add(failed)
 		return out, err
 	}
+	c.cluster.seen.add(outcomeOf(out))
 	if bytes.HasPrefix(text, []byte("{")) {
 		if err := json.Unmarshal(text, &out.body); err != nil {
 			return out, err

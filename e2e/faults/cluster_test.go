@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ type cluster struct {
 	mu      sync.Mutex
 	free    map[bool][]play.User // by: has TOTP
 	callers atomic.Int64
+	seen    *timeline // of every response; nil: none
 }
 
 // server is a server process. Its log spans restarts.
@@ -44,6 +46,7 @@ type server struct {
 // plan describes a cluster.
 type plan struct {
 	dsn      string
+	direct   string // the database past a connection pooler, for migrations; "": dsn
 	servers  int
 	users    int    // with and without TOTP, each
 	issuer   string // "": the first server
@@ -71,6 +74,8 @@ func setCluster(t *testing.T, p plan) *cluster {
 	n := &cluster{t: t, dir: t.TempDir(), dsn: p.dsn, issuer: p.issuer, secret: play.Random(32), free: map[bool][]play.User{}}
 	n.command("keyfile", n.file("keys"))
 	n.command("adminkey", n.file("admin"))
+	n.write(n.file("dsn"), p.dsn)
+	n.write(n.file("direct"), cmp.Or(p.direct, p.dsn))
 	for i := range max(1, p.servers) {
 		public, admin := n.port(), n.port()
 		if n.issuer == "" {
@@ -79,12 +84,12 @@ func setCluster(t *testing.T, p plan) *cluster {
 		s := &server{t: t, base: fmt.Sprintf("http://localhost:%d", public), admin: fmt.Sprintf("http://127.0.0.1:%d", admin),
 			config: n.file(fmt.Sprintf("server%d.yaml", i)), log: &play.Lines{}}
 		n.write(s.config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\n"+
-			"trusted_proxies: [127.0.0.1, \"::1\"]\ndrain_time: 1s\nlimits: {opens: 0, initiations: 0, failures: 0, refusals: 0}\ndatabase:\n  dsn: %q\n%s", n.issuer, public, admin, n.file("keys"), n.file("admin"), p.dsn, p.settings))
+			"trusted_proxies: [127.0.0.1, \"::1\"]\ndrain_time: 1s\nlimits: {opens: 0, initiations: 0, failures: 0, refusals: 0}\ndatabase:\n  dsn_file: %s\n%s", n.issuer, public, admin, n.file("keys"), n.file("admin"), n.file("dsn"), p.settings))
 		n.servers = append(n.servers, s)
 		t.Cleanup(s.clean)
 	}
 	n.write(n.file("state.yaml"), n.state(p.users))
-	n.command("migrate", "--config", n.servers[0].config)
+	n.commandWith([]string{"SALLYPORT_DATABASE_DSN_FILE=" + n.file("direct")}, "migrate", "--config", n.servers[0].config)
 	n.command("apply", "--config", n.servers[0].config, n.file("state.yaml"))
 	return n
 }
@@ -146,7 +151,15 @@ func (n *cluster) port() int {
 // command runs the program's command, which must succeed.
 func (n *cluster) command(args ...string) string {
 	n.t.Helper()
-	out, err := exec.Command(program, args...).CombinedOutput()
+	return n.commandWith(nil, args...)
+}
+
+// commandWith is command with further variables.
+func (n *cluster) commandWith(variables []string, args ...string) string {
+	n.t.Helper()
+	c := exec.Command(program, args...)
+	c.Env = append(os.Environ(), variables...)
+	out, err := c.CombinedOutput()
 	if err != nil {
 		n.t.Fatalf("sallyport %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

@@ -16,10 +16,14 @@ import (
 )
 
 // TestTwoServers is R-3: any server takes any step, one of concurrent uses on two servers
-// succeeds, and a change on one is seen on the other.
+// succeeds, and a change on one is seen on the other; through PgBouncer, which lends few
+// sessions to both.
 func TestTwoServers(t *testing.T) {
 	t.Parallel()
-	n, b := pair(t, storagetest.Postgres(t), 24)
+	db := storagetest.NewServer(t)
+	direct := db.Address("postgres")
+	sql(t, direct, "ALTER ROLE postgres SET statement_timeout = '3s'", "ALTER ROLE postgres SET lock_timeout = '1s'", "ALTER ROLE postgres SET idle_in_transaction_session_timeout = '5s'")
+	n, b := pair(t, plan{dsn: db.PgBouncer(t, "postgres"), direct: direct, users: 24})
 	t.Run("login by pages", func(t *testing.T) { loginByPages(t, n, b) })
 	t.Run("login by JSON", func(t *testing.T) { loginByJSON(t, n, b) })
 	t.Run("races", func(t *testing.T) { races(t, n) })
@@ -305,6 +309,8 @@ func changes(t *testing.T, n *cluster, b *balancer) {
 	before := kids(c)
 	n.command("keys", "rotate", "--config", config, "--use", "oidc", "--now")
 	onBoth(t, n, "a rotated signing key", func(c *caller) bool { return kids(c) > before })
+	n.command("keys", "rotate", "--config", config, "--use", "data", "--now")
+	n.command("keys", "reseal", "--config", config)
 
 	w := signIn(t, n.issuer, "bank", n.user(true))
 	b.pinned.Store(1)

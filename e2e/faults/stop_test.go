@@ -21,7 +21,7 @@ import (
 // without a failed call.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	n, b := pair(t, storagetest.Postgres(t), 4)
+	n, b := pair(t, plan{dsn: storagetest.Postgres(t), users: 4})
 	b.watch(t)
 	var over atomic.Bool
 	var logins atomic.Int64

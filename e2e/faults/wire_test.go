@@ -14,14 +14,14 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// wire is the network between servers and their database. It can be cut, drop
+// wire is the network between a server and what it calls, mostly servers and their database. It can be cut, drop
 // everything, delay, or break after a commit was sent.
 type wire struct {
 	t        *testing.T
 	listener net.Listener
 
 	mu         sync.Mutex
-	target     string // path of a Unix socket
+	target     string // path of a Unix socket, or an address
 	state      linkState
 	delay      time.Duration     // of each piece on its way to the database
 	statements map[string]string // what prepared statements do, by name
@@ -116,7 +116,11 @@ func (w *wire) carry(near net.Conn) {
 	if !w.clear(l) {
 		return
 	}
-	far, err := net.Dial("unix", target)
+	network := "unix"
+	if !strings.HasPrefix(target, "/") {
+		network = "tcp"
+	}
+	far, err := net.Dial(network, target)
 	if err != nil {
 		_ = near.Close()
 		return

@@ -106,6 +106,7 @@ func (w *world) levels(a *storage.Account, d *passkeytest.Device, enrolled mfa.P
 	return out
 }
 
+// Conformance (Authentication methods): RFC 8176 2: `hwk` is said of a passkey only while an attestation of its model is believed
 func TestWhichAttestationsAreBelieved(t *testing.T) {
 	known, unknown := maker(t), maker(t)
 	packed := func(m *passkeytest.Maker, id [16]byte, years int) func(mfa.Response) (mfa.Response, error) {

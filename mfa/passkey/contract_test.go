@@ -145,6 +145,7 @@ func TestAnEnrolmentAsksForADiscoverablePasskey(t *testing.T) {
 	}
 }
 
+// Conformance (Authentication methods): RFC 8176 2: a passkey is `pop` and `user`, and `swk` if it can be backed up
 func TestWhatAPasskeyCountsFor(t *testing.T) {
 	for name, tc := range map[string]struct {
 		enrolled, used, synced bool

@@ -2,7 +2,6 @@ package clientauth
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,7 +14,7 @@ import (
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
-	"sallyport/provider/token"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -53,11 +52,10 @@ func readAssertion(r *http.Request, form url.Values) (credentials, *oauth.Error)
 		return c, oauth.NewError("invalid_request", "the client uses two methods of authentication").Because(oauth.WrongMethod).About("client_assertion")
 	}
 	var claims assertion
-	parts := strings.Split(c.secret, ".")
-	if len(parts) != 3 || len(c.secret) > maxAssertion {
+	if len(c.secret) > maxAssertion {
 		return c, malformedAssertion()
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	payload, err := signing.Unverified(c.secret)
 	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Subject == "" || strings.Contains(claims.Subject, "\x00") {
 		return c, malformedAssertion()
 	}
@@ -135,7 +133,7 @@ func (a *Authenticator) isAudience(c *clients.Client, claim json.RawMessage, pat
 	for _, base := range a.options.MTLS.Bases(a.options.Issuer) {
 		ours = append(ours, base+"/token", base+path)
 	}
-	var list token.Audience
+	var list signing.Audience
 	return json.Unmarshal(claim, &list) == nil && len(list) > 0 && oauth.Covers(ours, list)
 }
 

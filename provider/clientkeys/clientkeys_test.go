@@ -285,6 +285,7 @@ func TestKeysRotate(t *testing.T) {
 }
 
 // Conformance (Request objects): OpenID Connect Core 10.1.1: keys at a `jwks_uri` can rotate
+// Conformance (Attacks): OpenID Connect Core 10.1.1: keys of a client, and of the server, rotate while both are in use
 func TestKeysRotateUnderLoad(t *testing.T) {
 	c, s, put, calls := published(t)
 	var ahead atomic.Int64

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"sallyport/input"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 )
@@ -81,8 +82,6 @@ func (r Rules) Read(object map[string]any, have storage.Client) (storage.Client,
 const (
 	maxURIs = 50  // addresses of a client in each of its lists
 	maxName = 100 // characters
-	// fillers are letters that show nothing: with them a name is empty, or has spaces that are none.
-	fillers = "\u115f\u1160\u3164\uffa0"
 )
 
 // mayHave reports whether clients may give themselves a grant type. A stranger who sends a code of a device
@@ -102,7 +101,7 @@ func (r Rules) mayHave(grant string) bool {
 // metadata.
 func Faults(c storage.Client) []clients.Fault {
 	out := clients.Faults(c)
-	if utf8.RuneCountInString(c.Name) > maxName || strings.ContainsAny(c.Name, fillers) {
+	if utf8.RuneCountInString(c.Name) > maxName || input.Unseen(c.Name) {
 		out = append(out, clients.Fault{Field: "client_name", Text: "must be at most 100 characters that can be seen"})
 	}
 	for field, uri := range map[string]string{"logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TosURI, "client_uri": c.ClientURI} {

@@ -73,6 +73,8 @@ func members() []member {
 		flag("require_pushed_authorization_requests", "RFC 9126 section 6", func(c *storage.Client) *bool { return &c.RequirePushed }),
 		flag("dpop_bound_access_tokens", "RFC 9449 section 5.2", func(c *storage.Client) *bool { return &c.DPoPBound }),
 		text("authorization_signed_response_alg", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationAlg }),
+		text("authorization_encrypted_response_alg", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationEncryptionAlg }),
+		text("authorization_encrypted_response_enc", "JARM section 3", func(c *storage.Client) *string { return &c.AuthorizationEncryptionEnc }),
 		text("introspection_signed_response_alg", "RFC 9701 section 6", func(c *storage.Client) *string { return &c.IntrospectionAlg }),
 
 		list("post_logout_redirect_uris", rpLogout, func(c *storage.Client) *[]string { return &c.PostLogoutRedirectURIs }),

@@ -160,6 +160,12 @@ func (c *Client) AuthorizationSigningAlg(fallback string) string {
 	return cmp.Or(c.AuthorizationAlg, c.SigningAlg(fallback))
 }
 
+// SignsResponses reports whether all authorization responses to the client are signed, whatever a request
+// asks for (JARM section 3).
+func (c *Client) SignsResponses() bool {
+	return c.AuthorizationAlg != "" || c.AuthorizationEncryptionAlg != ""
+}
+
 // IntrospectionSigningAlg returns the algorithm for signed responses of introspection.
 func (c *Client) IntrospectionSigningAlg(fallback string) string {
 	return cmp.Or(c.IntrospectionAlg, c.SigningAlg(fallback))

@@ -17,12 +17,19 @@ func (c *Client) UserinfoEncryption() clientkeys.Encryption {
 	return clientkeys.Encryption{Alg: c.UserinfoEncryptionAlg, Enc: c.UserinfoEncryptionEnc}
 }
 
+// AuthorizationEncryption returns how authorization responses to the client are encrypted.
+func (c *Client) AuthorizationEncryption() clientkeys.Encryption {
+	return clientkeys.Encryption{Alg: c.AuthorizationEncryptionAlg, Enc: c.AuthorizationEncryptionEnc}
+}
+
 // checkEncryption checks the algorithms of what the client reads.
 func (k *checker) checkEncryption() {
 	k.oneOf("userinfo_signed_response_alg", k.UserinfoAlg, append([]string{""}, signing.Algorithms()...)...)
 	k.checkEncrypted("id_token", k.IDTokenEncryption())
 	k.checkEncrypted("userinfo", k.UserinfoEncryption())
+	k.checkEncrypted("authorization", k.AuthorizationEncryption())
 	// The end of a login must not wait for the client's server.
+	k.fault(k.AuthorizationEncryptionAlg != "" && k.JWKSURI != "", "authorization_encrypted_response_alg", "needs jwks, not jwks_uri")
 	k.fault(k.IDTokenEncryptionAlg != "" && slices.ContainsFunc(k.LegacyResponseTypes, returnsIDToken),
 		"id_token_encrypted_response_alg", "excludes response types with id_token: those tokens are not encrypted")
 }

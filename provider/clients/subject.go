@@ -1,9 +1,9 @@
 package clients
 
 import (
-	"net/netip"
 	"net/url"
 
+	"sallyport/input"
 	"sallyport/provider/origin"
 	"sallyport/storage"
 )
@@ -29,7 +29,7 @@ func sectorOf(c storage.Client) (sector, fault string) {
 	for i, uri := range c.RedirectURIs {
 		host := hostOf(uri)
 		switch {
-		case host == "" || loopback(host):
+		case host == "" || input.Loopback(host):
 			return "", "is required with subject_type pairwise, as a redirect URI has no host of its own"
 		case i > 0 && host != sector:
 			return "", "is required with subject_type pairwise, as the redirect URIs have several hosts"
@@ -49,11 +49,6 @@ func hostOf(uri string) string {
 		return ""
 	}
 	return u.Hostname()
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // SectorOf returns the sector of a client's subjects; "" for public ones.

@@ -90,7 +90,15 @@ func TestSubjectAndEncryptionFaults(t *testing.T) {
 		"userinfo_encrypted_response_enc": func(c *storage.Client) {
 			c.JWKS, c.UserinfoEncryptionAlg, c.UserinfoEncryptionEnc = enc, "ECDH-ES", "A192GCM"
 		},
-		"userinfo_signed_response_alg": func(c *storage.Client) { c.UserinfoAlg = "none" },
+		"authorization_encrypted_response_alg": func(c *storage.Client) { c.AuthorizationEncryptionAlg = "ECDH-ES" },
+		"authorization_encrypted_response_alg, of keys elsewhere": func(c *storage.Client) {
+			c.JWKSURI, c.AuthorizationEncryptionAlg = "https://rp.example/jwks", "ECDH-ES"
+		},
+		"authorization_encrypted_response_alg, of another key": func(c *storage.Client) {
+			c.JWKS, c.AuthorizationEncryptionAlg = enc, "RSA-OAEP-256"
+		},
+		"authorization_encrypted_response_enc": func(c *storage.Client) { c.AuthorizationEncryptionEnc = "A128GCM" },
+		"userinfo_signed_response_alg":         func(c *storage.Client) { c.UserinfoAlg = "none" },
 		"jwks": func(c *storage.Client) {
 			c.JWKS, c.AuthMethod, c.SecretHashes = enc, "private_key_jwt", nil
 		},

@@ -98,6 +98,7 @@ func newClient(c *Client) storage.Client {
 		IDTokenEncryptionAlg: c.IDTokenEncryptionAlg, IDTokenEncryptionEnc: c.IDTokenEncryptionEnc, UserinfoAlg: c.UserinfoAlg,
 		UserinfoEncryptionAlg: c.UserinfoEncryptionAlg, UserinfoEncryptionEnc: c.UserinfoEncryptionEnc,
 		InitiateLoginURI: c.InitiateLoginURI, Contacts: c.Contacts, SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
+		AuthorizationEncryptionAlg: c.AuthorizationEncryptionAlg, AuthorizationEncryptionEnc: c.AuthorizationEncryptionEnc,
 		IDTokenAlg: c.IDTokenAlg, AuthorizationAlg: c.AuthorizationAlg, IntrospectionAlg: c.IntrospectionAlg, IDTokenClaims: c.IDTokenClaims, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,

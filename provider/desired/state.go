@@ -231,6 +231,11 @@ type Client struct {
 	// always signed: `RS256`, `PS256`, `ES256` or `EdDSA`; default: those it asks for by `response_mode`
 	// are signed like its ID tokens.
 	AuthorizationAlg string `yaml:"authorization_signed_response_alg"`
+	// Encrypt them with a key in `jwks` ([JARM](guides/fapi.md#encrypted-responses)), as `id_token_encrypted_response_alg`;
+	// they then are always signed and encrypted.
+	AuthorizationEncryptionAlg string `yaml:"authorization_encrypted_response_alg"`
+	// As `id_token_encrypted_response_enc`.
+	AuthorizationEncryptionEnc string `yaml:"authorization_encrypted_response_enc"`
 	// Algorithm of [signed responses of introspection](guides/fapi.md#signed-introspection), which it asks for by a
 	// header: `RS256`, `PS256`, `ES256` or `EdDSA`; default: that of its ID tokens.
 	IntrospectionAlg string `yaml:"introspection_signed_response_alg"`

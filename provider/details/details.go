@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +18,7 @@ import (
 const (
 	maxBytes   = 2048
 	maxDetails = 10
-	maxDepth   = 6
+	maxDepth   = 5 // levels of lists and objects
 )
 
 // Detail is one entry: an object with the member type. Numbers are json.Number.
@@ -58,18 +58,16 @@ func parse(text string) (List, error) {
 	if len(text) > maxBytes {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxBytes)
 	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	value, err := next(d, maxDepth)
+	value, err := input.Value([]byte(text), maxDepth)
 	if err != nil {
 		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) { // More says no before a closing bracket
-		return nil, errors.New("something follows it")
 	}
 	entries, ok := value.([]any)
 	if !ok || len(entries) == 0 || len(entries) > maxDetails {
 		return nil, fmt.Errorf("it is not a list of 1 to %d objects", maxDetails)
+	}
+	if err := check(entries); err != nil {
+		return nil, err
 	}
 	var list List
 	for _, entry := range entries {
@@ -83,96 +81,59 @@ func parse(text string) (List, error) {
 }
 
 var (
-	errJSON   = errors.New("it is not JSON")
 	errEmpty  = errors.New("a value is empty")
 	errUnseen = errors.New("a text has characters that cannot be seen")
 )
 
-// unseen reports whether a character is a letter or sign that looks like nothing: the fillers of Hangul and
-// the blank of Braille.
-func unseen(r rune) bool { return strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r) }
-
 // visible reports whether a text of such characters shows something.
 func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.In(r, unicode.Z, unicode.M) }
 
-// next reads a value of at most some depth.
-func next(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, errJSON
-	}
-	if depth == 0 {
-		return nil, errors.New("it is nested too deeply")
-	}
-	switch v := token.(type) {
-	case json.Delim:
-		if v == '[' {
-			return list(d, depth)
-		}
-		return object(d, depth)
-	case string:
-		if !input.Shown(v) {
-			return nil, errors.New("a text has control characters, or ones that change the direction of text")
-		}
-		if strings.ContainsFunc(v, unseen) {
-			return nil, errUnseen
-		}
-		if !strings.ContainsFunc(v, visible) {
-			return nil, errEmpty
-		}
+// check returns what keeps a value from being shown as it is; nil: nothing.
+func check(value any) error {
+	switch v := value.(type) {
 	case nil:
-		return nil, errors.New("a value is null")
-	}
-	return token, nil
-}
-
-func list(d *json.Decoder, depth int) (any, error) {
-	out := []any{}
-	for d.More() {
-		v, err := next(d, depth-1)
-		if err != nil {
-			return nil, err
+		return errors.New("a value is null")
+	case string:
+		switch {
+		case !input.Shown(v):
+			return errors.New("a text has control characters, or ones that change the direction of text")
+		case input.Unseen(v):
+			return errUnseen
+		case !strings.ContainsFunc(v, visible):
+			return errEmpty
 		}
-		out = append(out, v)
-	}
-	if err := end(d); err != nil || len(out) > 0 || depth == maxDepth {
-		return out, err
-	}
-	return nil, errEmpty
-}
-
-func object(d *json.Decoder, depth int) (any, error) {
-	out := map[string]any{}
-	for d.More() {
-		token, err := d.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, errJSON
-		}
-		for other := range out {
-			if strings.EqualFold(other, name) {
-				return nil, errors.New("a name occurs twice")
+	case []any:
+		for _, entry := range v {
+			if err := check(entry); err != nil {
+				return err
 			}
 		}
-		if !input.Shown(name) {
-			return nil, errors.New("a name has control characters")
+		if len(v) == 0 {
+			return errEmpty
 		}
-		if strings.ContainsFunc(name, unseen) {
-			return nil, errUnseen
-		}
-		if out[name], err = next(d, depth-1); err != nil {
-			return nil, err
-		}
+	case map[string]any:
+		return checkObject(v)
 	}
-	if err := end(d); err != nil || len(out) > 0 {
-		return out, err
-	}
-	return nil, errEmpty
+	return nil
 }
 
-func end(d *json.Decoder) error {
-	if _, err := d.Token(); err != nil {
-		return errJSON
+func checkObject(object map[string]any) error {
+	if len(object) == 0 {
+		return errEmpty
+	}
+	names := slices.Sorted(maps.Keys(object))
+	for i, name := range names {
+		switch {
+		case slices.ContainsFunc(names[:i], func(other string) bool { return strings.EqualFold(other, name) }):
+			return errors.New("a name occurs twice")
+		case !input.Shown(name):
+			return errors.New("a name has control characters")
+		case input.Unseen(name):
+			return errUnseen
+		}
+		if err := check(object[name]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

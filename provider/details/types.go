@@ -98,7 +98,8 @@ func checkTitle(fault func(path, text string), path string, title map[string]str
 	if title["en"] == "" {
 		fault(path, "needs a text in en")
 	}
-	for lang, text := range title {
+	for _, lang := range strict.SortedKeys(title) {
+		text := title[lang]
 		if !language.MatchString(lang) {
 			fault(path, "has names of languages such as en and de")
 		}

@@ -75,6 +75,7 @@ func TestWhoMayNotCauseACallGetsWhatIsKept(t *testing.T) {
 }
 
 // Conformance (Request objects): RFC 9101 5.2, 10.4: a `request_uri` is registered, and fetched with care
+// Conformance (Attacks): RFC 9101 10.4, RFC 7591 5: a `jwks_uri` or another address of a client whose host is slow, huge, redirects, or is not on the internet, is given up
 func TestWhatIsFetched(t *testing.T) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }
 	hang := make(chan struct{})
@@ -140,6 +141,7 @@ func TestWhatIsFetched(t *testing.T) {
 	}
 }
 
+// Conformance (Attacks): RFC 9101 10.4, RFC 7591 5: a `jwks_uri` or another address of a client whose host is slow, huge, redirects, or is not on the internet, is given up
 func TestAddressesThatAreNotOnTheInternet(t *testing.T) {
 	check := guard([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")})
 	for address, want := range map[string]bool{
@@ -259,6 +261,7 @@ func TestCallersShareACall(t *testing.T) {
 	}
 }
 
+// Conformance (Attacks): RFC 9101 10.4, RFC 7591 5: a `jwks_uri` or another address of a client whose host is slow, huge, redirects, or is not on the internet, is given up
 func TestASlowHostDoesNotTakeEveryPlace(t *testing.T) {
 	arrived, leave := make(chan struct{}, 100), make(chan struct{})
 	s := newSite(t, "127.0.0.0/8", func(w http.ResponseWriter, _ *http.Request) {

@@ -14,6 +14,7 @@ import (
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 	"sallyport/provider/token"
 	"sallyport/storage"
 )
@@ -264,8 +265,8 @@ func (i *Issuer) actor(ctx context.Context, tx *transaction, c *clients.Client, 
 
 // exchangeAudience returns the audience of an exchanged token: what audience and resource name, or the
 // only one of the policy.
-func exchangeAudience(c *clients.Client, form url.Values) (token.Audience, *oauth.Error) {
-	var wanted token.Audience
+func exchangeAudience(c *clients.Client, form url.Values) (signing.Audience, *oauth.Error) {
+	var wanted signing.Audience
 	for _, v := range slices.Concat(form["audience"], form["resource"]) {
 		if v != "" && !slices.Contains(wanted, v) {
 			wanted = append(wanted, v)

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/signing"
 	"sallyport/provider/token"
 	"sallyport/storage"
 )
@@ -59,7 +60,7 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 }
 
 // audienceOf returns the requested resources, or else those of the client, or else the client.
-func audienceOf(c *clients.Client, s *session) token.Audience {
+func audienceOf(c *clients.Client, s *session) signing.Audience {
 	switch {
 	case len(s.audience) > 0:
 		return s.audience
@@ -68,7 +69,7 @@ func audienceOf(c *clients.Client, s *session) token.Audience {
 	case len(c.Audience) > 0 && !c.Document: // whose resources are all that the operator has
 		return c.Audience
 	}
-	return token.Audience{string(c.ID)}
+	return signing.Audience{string(c.ID)}
 }
 
 // refreshStrategy derives refresh tokens from a grant and its generation.

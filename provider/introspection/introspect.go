@@ -12,6 +12,7 @@ import (
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 	"sallyport/provider/token"
 	"sallyport/storage"
 )
@@ -22,7 +23,7 @@ type response struct {
 	Scope     string           `json:"scope,omitempty"`
 	ClientID  storage.ClientID `json:"client_id,omitempty"`
 	Subject   string           `json:"sub,omitempty"`
-	Audience  token.Audience   `json:"aud,omitempty"`
+	Audience  signing.Audience `json:"aud,omitempty"`
 	Issuer    string           `json:"iss,omitempty"`
 	Expires   int64            `json:"exp,omitempty"`
 	Issued    int64            `json:"iat,omitempty"`

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"sallyport/input"
 )
 
 // longest bounds the work for a host, in bytes: converting an international name takes time
@@ -79,11 +81,7 @@ func usual(text string) string {
 
 // Secure reports whether a URL is https, or http on a loopback host, which no network is on the way to.
 func Secure(u *url.URL) bool {
-	if u.Scheme != "http" || strings.EqualFold(u.Hostname(), "localhost") {
-		return u.Scheme == "https" || u.Scheme == "http"
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && input.Loopback(u.Hostname())
 }
 
 // OfHeader returns the value of an Origin header in the spelling of Of. What is no http or https

@@ -2,17 +2,16 @@ package registration
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -65,11 +64,7 @@ func badStatement(text string) *oauth.Error {
 
 // payload returns the claims of a JWT without verifying it.
 func payload(text string) (map[string]any, error) {
-	parts := strings.Split(text, ".")
-	if len(parts) != 3 {
-		return nil, errors.New("not a JWT in compact form")
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	raw, err := signing.Unverified(text)
 	if err != nil {
 		return nil, err
 	}
@@ -102,13 +97,6 @@ func moment(value any) (time.Time, bool) {
 
 // forUs reports whether an audience, if there is one, has the server.
 func forUs(aud any, issuer string) bool {
-	switch a := aud.(type) {
-	case nil:
-		return true
-	case string:
-		return a == issuer
-	case []any:
-		return slices.Contains(a, any(issuer))
-	}
-	return false
+	list, ok := signing.AudienceOf(aud)
+	return ok && (list == nil || slices.Contains(list, issuer))
 }

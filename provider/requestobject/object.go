@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sallyport/input"
+	"sallyport/provider/signing"
 )
 
 const (
@@ -21,8 +23,6 @@ const (
 	// longest bounds the life of a request object of a client whose profile demands one (FAPI 2.0
 	// Message Signing section 5.3.1).
 	longest = time.Hour
-	// maxClaims bounds the claims of a request object.
-	maxClaims = 100
 )
 
 // ErrInvalid is the cause of every refusal.
@@ -58,9 +58,9 @@ func CheckType(typ string) error {
 
 // Read returns the parameters in the payload of a request object.
 func Read(payload []byte, r Rules) (url.Values, error) {
-	claims, err := members(payload)
+	claims, err := input.Members(payload)
 	if err != nil {
-		return nil, err
+		return nil, invalid("%s", err)
 	}
 	if err := r.check(claims); err != nil {
 		return nil, err
@@ -85,55 +85,18 @@ func Read(payload []byte, r Rules) (url.Values, error) {
 	return out, nil
 }
 
-// members returns the members of a JSON object. A name may occur once: the reader of the client and
-// this one could otherwise see different requests.
-func members(payload []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(payload))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return nil, invalid("it is not a JSON object")
-	}
-	out := map[string]json.RawMessage{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, invalid("it is not JSON")
-		}
-		key, _ := name.(string)
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, invalid("it is not JSON")
-		}
-		if _, twice := out[key]; twice {
-			return nil, invalid("a claim occurs twice")
-		}
-		if out[key] = value; len(out) > maxClaims {
-			return nil, invalid("it has more than %d claims", maxClaims)
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, invalid("it is not JSON")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) { // More says no before a closing bracket
-		return nil, invalid("something follows it")
-	}
-	return out, nil
-}
-
 // check checks who a request object is from, whom it is for, and when (RFC 9101 section 4, RFC 7519
 // section 4.1).
 func (r Rules) check(claims map[string]json.RawMessage) error {
 	var iss, client, sub string
-	var audience []string
+	var audience signing.Audience
 	for name, target := range map[string]any{"iss": &iss, "client_id": &client, "sub": &sub} {
 		if raw, ok := claims[name]; ok && json.Unmarshal(raw, target) != nil {
 			return invalid("%s is not text", name)
 		}
 	}
-	if raw := claims["aud"]; json.Unmarshal(raw, &audience) != nil {
-		audience = make([]string, 1)
-		if json.Unmarshal(raw, &audience[0]) != nil {
-			return invalid("aud is missing, or neither text nor a list of texts")
-		}
+	if json.Unmarshal(claims["aud"], &audience) != nil {
+		return invalid("aud is missing, or neither text nor a list of texts")
 	}
 	switch {
 	case iss == "" && client == "":

@@ -7,18 +7,21 @@ import (
 	"testing"
 )
 
+// tokenOf returns a token without content.
+func tokenOf(n ...any) string { return fmt.Sprint(n...) + ".." }
+
 func TestVerifiedTokensAreBounded(t *testing.T) {
 	var v verifiedTokens
 	for i := range 3 * verifiedMost {
-		v.put(fmt.Sprint(i), "t")
+		v.put(tokenOf(i), "t")
 	}
 	if n := len(v.new) + len(v.old); n > 2*verifiedMost {
 		t.Errorf("%d tokens are cached, want at most %d", n, 2*verifiedMost)
 	}
-	if _, _, ok := v.get("0"); ok {
+	if _, _, ok := v.get(tokenOf(0)); ok {
 		t.Error("the oldest token is still cached")
 	}
-	if _, _, ok := v.get(fmt.Sprint(3*verifiedMost - 1)); !ok {
+	if _, _, ok := v.get(tokenOf(3*verifiedMost - 1)); !ok {
 		t.Error("the newest token is not cached")
 	}
 	if _, _, ok := v.get("never seen"); ok {
@@ -28,18 +31,18 @@ func TestVerifiedTokensAreBounded(t *testing.T) {
 
 func TestATokenInUseStaysCached(t *testing.T) {
 	var v verifiedTokens
-	v.put("often", "t")
+	v.put("often..", "t")
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
 			for i := range verifiedMost {
-				v.put(fmt.Sprint(w, i), "")
-				v.get("often")
+				v.put(tokenOf(w, i), "")
+				v.get("often..")
 			}
 		})
 	}
 	wg.Wait()
-	if _, typ, ok := v.get("often"); !ok || typ != "t" {
+	if _, typ, ok := v.get("often.."); !ok || typ != "t" {
 		t.Error("a token that is used all the time was dropped")
 	}
 }

@@ -19,7 +19,7 @@ const accessPrefix = "sp_at_"
 type Access struct {
 	Issuer   string           `json:"iss"`
 	Subject  string           `json:"sub"` // as the client sees the user; the client if there is none
-	Audience Audience         `json:"aud"`
+	Audience signing.Audience `json:"aud"`
 	Client   storage.ClientID `json:"client_id"`
 	Expires  int64            `json:"exp"`
 	Issued   int64            `json:"iat"`

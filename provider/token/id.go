@@ -14,14 +14,14 @@ import (
 
 // ID is the content of an ID token that a client sent back as a hint.
 type ID struct {
-	Subject  string   `json:"sub"` // as the client sees it, see UserOf
-	Session  string   `json:"sid"` // likewise, see SessionOf
-	Issuer   string   `json:"iss"`
-	Audience Audience `json:"aud"`
-	Expires  int64    `json:"exp"`
-	ACR      string   `json:"acr"`
-	AMR      []string `json:"amr"`
-	AuthTime int64    `json:"auth_time"`
+	Subject  string           `json:"sub"` // as the client sees it, see UserOf
+	Session  string           `json:"sid"` // likewise, see SessionOf
+	Issuer   string           `json:"iss"`
+	Audience signing.Audience `json:"aud"`
+	Expires  int64            `json:"exp"`
+	ACR      string           `json:"acr"`
+	AMR      []string         `json:"amr"`
+	AuthTime int64            `json:"auth_time"`
 	// Grant is that of the access token that was issued with it; "": none, or that token is bound.
 	Grant storage.GrantID `json:"grant_id"`
 }

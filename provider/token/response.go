@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -15,8 +16,9 @@ import (
 const responseLife = 5 * time.Minute
 
 // WriteResponse writes an authorization response as a JWT for a client (JWT Secured Authorization
-// Response Mode for OAuth 2.0, section 2.1). It has no subject, so it is no ID token.
-func (c *Codec) WriteResponse(client *clients.Client, parameters [][2]string) (string, error) {
+// Response Mode for OAuth 2.0, section 2.1), signed, and then encrypted if the client wants that (section
+// 2.2). It has no subject, so it is no ID token.
+func (c *Codec) WriteResponse(ctx context.Context, client *clients.Client, parameters [][2]string) (string, error) {
 	now := c.now()
 	content := map[string]any{}
 	for _, p := range parameters {
@@ -27,7 +29,7 @@ func (c *Codec) WriteResponse(client *clients.Client, parameters [][2]string) (s
 	if err != nil {
 		return "", fmt.Errorf("write authorization response: %w", err)
 	}
-	return c.keys.Sign(client.AuthorizationSigningAlg(c.alg), signing.TypeResponse, payload, now)
+	return c.sign(ctx, client, client.AuthorizationSigningAlg(c.alg), signing.TypeResponse, payload, client.AuthorizationEncryption())
 }
 
 // introspected is a response of introspection as a JWT (RFC 9701 section 5). exp and sub are inside

@@ -56,6 +56,9 @@ func (e *Engine) burst(ctx context.Context, operation string, do func(querier) e
 		}
 		err = b.commit()
 		if err == nil {
+			err = doubted(conn.Conn().PgConn())
+		}
+		if err == nil {
 			e.committed(written)
 		}
 		return err

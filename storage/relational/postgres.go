@@ -78,6 +78,7 @@ func (e *Engine) postgresConfig(dsn string, o Options) (*pgxpool.Config, error) 
 	config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
 	config.ConnConfig.RuntimeParams["application_name"] = "sallyport"
 	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
+	config.ConnConfig.OnNotice = noticed
 	e.boundTimeouts(config, dsn)
 	return config, nil
 }

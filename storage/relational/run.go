@@ -178,12 +178,18 @@ func (e *Engine) common(ctx context.Context, writes, transaction bool, q querier
 		})
 	}
 	q.db = e.db.WithContext(ctx)
-	if !transaction {
+	if !writes {
 		return do(q)
 	}
-	return q.db.Transaction(func(tx *gorm.DB) error {
-		q.db = tx
+	run := func(db *gorm.DB) error {
+		q.db = db
 		return do(q)
+	}
+	return certain(q.db, func(db *gorm.DB) error {
+		if transaction {
+			return db.Transaction(run)
+		}
+		return run(db)
 	})
 }
 

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -69,16 +70,11 @@ func startServer(tb testing.TB, primary string, settings ...string) *Server {
 func newServer(primary string, settings ...string) (*Server, error) {
 	s := &Server{}
 	var err error
-	if s.bin, err = binaries(); err != nil {
-		return nil, err
-	}
 	if s.dir, err = os.MkdirTemp("", "sallyport-postgres-"); err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 {
-		if s.user, err = unprivileged(s.dir); err != nil {
-			return nil, err
-		}
+	if s.bin, s.user, err = Installation(s.dir); err != nil {
+		return nil, errors.Join(err, os.Remove(s.dir))
 	}
 	s.shell = exec.Command("/bin/sh", "-c", supervisor, "sh", s.dir, s.bin, primary, strings.Join(settings, " "))
 	s.shell.Dir, s.shell.SysProcAttr = s.dir, s.user
@@ -98,6 +94,16 @@ func newServer(primary string, settings ...string) (*Server, error) {
 		return nil, fmt.Errorf("the server did not start:\n%s", log)
 	}
 	return s, nil
+}
+
+// Installation returns the folder of PostgreSQL's programs, and as whom they run with files in dir,
+// which becomes that user's; nil: as the test's.
+func Installation(dir string) (programs string, as *syscall.SysProcAttr, err error) {
+	if programs, err = binaries(); err != nil || os.Geteuid() != 0 {
+		return programs, nil, err
+	}
+	as, err = unprivileged(dir)
+	return programs, as, err
 }
 
 // Socket returns the path of the server's Unix socket.

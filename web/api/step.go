@@ -91,6 +91,8 @@ type consentBody struct {
 	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// Host that the result is sent to, in ASCII form; "": a program on the user's device.
 	Host string `json:"host,omitempty"`
+	// Resources are where the client will use the access.
+	Resources []string `json:"resources,omitempty"`
 	// Described: nobody registered the client, whose client_id is the address of what describes it.
 	Described bool `json:"described,omitempty"`
 	// Unvetted: nobody here has looked at the client, described or registered by itself.
@@ -99,7 +101,7 @@ type consentBody struct {
 }
 
 func consentOf(st provider.Step) *consentBody {
-	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Described: st.Described, Unvetted: st.Unvetted, Lasting: st.Lasting()}
+	b := &consentBody{Kept: st.Kept(), Host: st.Destination.Host, Resources: st.Resources, Described: st.Described, Unvetted: st.Unvetted, Lasting: st.Lasting()}
 	if text := st.Request.Params.Get("authorization_details"); text != "" {
 		b.Details = json.RawMessage(text)
 	}

@@ -16,6 +16,7 @@ type consentPage struct {
 	Asked       []provider.Asked
 	Kept        []string // allowed before
 	Destination provider.Destination
+	Resources   []string // where the application will use the access
 	// Described is the address that describes an application which nobody registered; "": it is
 	// registered.
 	Described string
@@ -32,7 +33,7 @@ type consentPage struct {
 func (p consentPage) Details(lang string) []details.Shown { return p.step.Details(lang) }
 
 func consentPageOf(st provider.Step) consentPage {
-	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
+	p := consentPage{Scopes: st.Scopes, Asked: st.Asked(), Kept: st.Kept(), Destination: st.Destination, Resources: st.Resources, Lasting: st.Lasting(), From: originOf(st.Polled), step: st}
 	if st.Described {
 		p.Described = string(st.Client.ID)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/clients"
@@ -108,7 +109,7 @@ func originOf(r *storage.PolledRequest) *origin {
 // ofName keeps what names of devices are made of. The page quotes the name, and a stranger may have
 // written it: nothing in it may end the quotation and go on in the words of the page.
 func ofName(r rune) rune {
-	if r == utf8.RuneError || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" ._/()-", r) {
+	if r == utf8.RuneError || input.Unseen(string(r)) || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" ._/()-", r) {
 		return -1
 	}
 	return r

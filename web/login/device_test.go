@@ -147,6 +147,7 @@ func TestTheNameOfADeviceStaysInItsQuotation(t *testing.T) {
 		"TV\" - checked by support. \"":         "TV - checked by support.",
 		"TV” – ‘it is’ yours: <b>\u202e\x00\n“": "TV  it is yours b",
 		"\xff\xfe” ":                            "",
+		"\u3164\u2800":                          "",
 		strings.Repeat("a", 59) + "ü":           strings.Repeat("a", 59),
 	} {
 		o := originOf(&storage.PolledRequest{Details: storage.PolledDetails{Agent: agent}})

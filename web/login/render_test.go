@@ -178,7 +178,7 @@ func samples(t testing.TB) []sample {
 		{"consent", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 200, "consent", p.page(c, call, consentPage{
 				Asked: []provider.Asked{{Scope: "openid", Required: true}, {Scope: "email"}, {Scope: "offline_access", LeftOut: true}, {Scope: "orders.read"}},
-				Kept:  []string{"profile"}, Lasting: true, Unvetted: true, Described: "https://editor.example/client.json", Destination: provider.Destination{Host: "xn--pple-43d.com", Unicode: "\u0430pple.com"}}))
+				Kept:  []string{"profile"}, Resources: []string{"https://api.example/orders", "urn:example:<stock>"}, Lasting: true, Unvetted: true, Described: "https://editor.example/client.json", Destination: provider.Destination{Host: "xn--pple-43d.com", Unicode: "\u0430pple.com"}}))
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
 		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
@@ -342,7 +342,7 @@ func TestPagesOfTheInterface(t *testing.T) {
 			`<img class="client-logo" src="https://static.app.example/logo.png"`, `Lighthouse Shop`,
 			`href="https://app.example/privacy"`, `href="https://app.example/terms"`},
 		"mfa":                {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;client_id=shop&amp;method=recovery&amp;authenticator=b"`},
-		"consent":            {`id="unvetted"`, "Nobody here has checked this application"},
+		"consent":            {`id="unvetted"`, "Nobody here has checked this application", `id="resources">The application uses this access at <strong>https://api.example/orders</strong>, <strong>urn:example:&lt;stock&gt;</strong>`},
 		"mfa-recovery-wrong": {"That recovery code is wrong", `aria-invalid="true"`},
 		"mfa-recovery":       {`name="method" value="recovery"`, `autocomplete="off"`},
 		"mfa-wrong":          {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},

@@ -15,7 +15,7 @@ import (
 	"sallyport/cmd/sallyport/secretfile"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
-	"sallyport/config/strict"
+	"sallyport/input"
 	"sallyport/web/admin"
 )
 
@@ -42,7 +42,7 @@ func At(random io.Reader, a Address, agent string) (*Client, error) {
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, cli.UsageError("--server must be a URL of scheme and host only, such as https://admin.example.com")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !strict.LoopbackHost(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !input.Loopback(u.Hostname())) {
 		return nil, cli.UsageError("--server must begin with https:// (http:// would show the key to the network; it is for localhost only)")
 	}
 	if a.KeyFile == "" {

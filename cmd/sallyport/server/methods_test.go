@@ -3,6 +3,7 @@ package server_test
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/cmd/sallyport/servertest"
@@ -21,6 +22,35 @@ func TestEverySecondFactorReachesAAL2(t *testing.T) {
 		}) {
 			t.Errorf("%s with no first factor reaches AAL2", second.Name)
 		}
+	}
+}
+
+// Values are those of RFC 8176 section 2 that are true of every proof with the method: how a device verified its
+// user, whether by fingerprint (fpt) or PIN (pin), it does not say.
+//
+// Conformance (Authentication methods): RFC 8176 2, OpenID Connect Core 2: `amr` of each method: `pwd`, `otp`, `sms` with `otp`, `pop` and `user`; and `mfa` where two kinds of factors were proven
+func TestMethodsAreReportedByTheirRegisteredNames(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	o := servertest.Options(t, settings, new(servertest.Clock))
+	o.Config.OutboxFile, o.Config.SMS.Countries, o.Config.CodeFactors = filepath.Join(t.TempDir(), "outbox.jsonl"), []string{"US"}, []string{"email", "sms"}
+	o.Config.Issuer = "http://localhost:8080" // passkeys belong to a name, not to an address
+	want := map[string]struct{ alone, afterPassword string }{
+		"password": {"pwd", "pwd"}, "totp": {"otp", "mfa otp pwd"}, "recovery": {"otp", "mfa otp pwd"}, "email": {"otp", "mfa otp pwd"}, "sms": {"otp sms", "mfa otp pwd sms"},
+		"passkey": {"mfa pop user", "mfa pop pwd user"},
+	}
+	methods := servertest.Open(t, o).Verifier.Methods()
+	password := methods[slices.IndexFunc(methods, func(i mfa.Info) bool { return i.Name == "password" })]
+	for _, i := range methods {
+		w, ok := want[i.Name]
+		_, alone := mfa.Assess([]storage.Factor{mfa.FactorOf(i, nil)})
+		_, after := mfa.Assess([]storage.Factor{mfa.FactorOf(password, nil), mfa.FactorOf(i, nil)})
+		if !ok || strings.Join(alone, " ") != w.alone || strings.Join(after, " ") != w.afterPassword {
+			t.Errorf("%s is reported as %q, and after the password as %q; want %q", i.Name, alone, after, w)
+		}
+		delete(want, i.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not among the methods: %v", want)
 	}
 }
 

@@ -140,19 +140,25 @@ func onBoth(t *testing.T, install func(*testing.T) (settings, public, admin stri
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		settings, _, _ := install(t)
-		text, err := os.ReadFile(settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, _, _ := strings.Cut(string(text), "database:")
 		postgres(t, func(dsn string) string {
-			if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", dsn), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			UseDatabase(t, settings, dsn)
 			return settings
 		})
 		test(t, settings)
 	})
+}
+
+// UseDatabase gives an installation another database.
+func UseDatabase(t *testing.T, settings, dsn string) {
+	t.Helper()
+	text, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(text), "database:")
+	if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", dsn), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // AppendSettings adds settings to those of an installation.
