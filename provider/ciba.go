@@ -182,7 +182,7 @@ func readBackchannel(c *clients.Client, values url.Values) (backchannelRequest, 
 		return refuse("login_hint", "exactly one of login_hint and id_token_hint is required")
 	case values.Get("user_code") != "":
 		return refuse("user_code", "user_code is not supported")
-	case utf8.RuneCountInString(out.message) > maxBinding || !input.Shown(out.message) || out.message != strings.TrimSpace(out.message):
+	case utf8.RuneCountInString(out.message) > maxBinding || !input.Shown(out.message) || input.Unseen(out.message) || out.message != strings.TrimSpace(out.message):
 		return out, oauth.NewError("invalid_binding_message", "binding_message must be at most 100 characters that can be shown, without spaces around them").About("binding_message")
 	}
 	if text := values.Get("requested_expiry"); text != "" {

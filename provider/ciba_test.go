@@ -213,6 +213,7 @@ func TestBackchannelRequestsAreChecked(t *testing.T) {
 		{"a user code", "till", []string{"user_code", "1234"}, "invalid_request"},
 		{"a long message", "till", []string{"binding_message", strings.Repeat("ü", 101)}, "invalid_binding_message"},
 		{"a message that overrides directions", "till", []string{"binding_message", "pay \u202e5"}, "invalid_binding_message"},
+		{"a message with letters that show nothing", "till", []string{"binding_message", "pay\u31645"}, "invalid_binding_message"},
 		{"a message of two lines", "till", []string{"binding_message", "pay\n5"}, "invalid_binding_message"},
 		{"no time", "till", []string{"requested_expiry", "0"}, "invalid_request"},
 		{"a negative time", "till", []string{"requested_expiry", "-5"}, "invalid_request"},

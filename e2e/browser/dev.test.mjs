@@ -9,6 +9,7 @@ import { phone, press } from './demo.mjs';
 after(closeBrowser);
 
 const { demo, outbox, alice, bob } = stage;
+let spent; // a code of alice
 
 test('Notes with a password, unlocked by a second factor, then the bank without typing', () => visit({}, async (page, context) => {
   await page.goto(demo);
@@ -19,7 +20,8 @@ test('Notes with a password, unlocked by a second factor, then the bank without 
   assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address');
   await accessible(page);
   await press(page, 'Unlock');
-  await enter(page, await phone(context, 'alice'), '#mfa-submit');
+  spent = await phone(context, 'alice');
+  await enter(page, spent, '#mfa-submit');
   await page.getByText('third flowerpot').waitFor();
   await press(page, 'Open Meridian Bank');
   await page.getByRole('heading', { name: 'Account' }).waitFor();
@@ -52,42 +54,6 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await page.locator('.letter', { hasText: 'bob@example.com' }).first().getByRole('heading').waitFor(); // a notice of the enrolment
   await fits(page);
   await accessible(page);
-}));
-
-test('a till asks a customer, who sees the request on the phone and confirms it', () => visit({ viewport: { width: 320, height: 640 } }, async (till, context) => {
-  await till.goto(`${demo}/till`);
-  await till.click('#till-alice');
-  const words = await till.locator('#till-words').textContent();
-  await fits(till);
-  await accessible(till);
-  const phone = await context.newPage();
-  await phone.goto(`${demo}/phone`);
-  await phone.locator('#waiting').getByText(words).waitFor();
-  await fits(phone);
-  await accessible(phone);
-  const page = await context.newPage();
-  await page.goto(await phone.getByRole('link', { name: 'Decide' }).getAttribute('href'));
-  await signIn(page, alice);
-  await enter(page, await phone(context, 'alice'), '#mfa-submit');
-  await page.locator('#waiting').getByText(words).waitFor();
-  await fits(page);
-  await accessible(page);
-  await page.locator('#waiting').getByRole('button', { name: 'Continue' }).click();
-  await page.waitForSelector('#warning');
-  assert.equal(await page.locator('#binding').textContent(), words);
-  await fits(page);
-  await accessible(page);
-  await page.click('#consent-allow');
-  await page.waitForSelector('#waiting-allowed');
-  await accessible(page);
-  await till.waitForSelector('#till-paid');
-  await till.click('#till-again');
-  await till.click('#till-alice');
-  await till.waitForSelector('#till-words');
-  await page.goto(page.url().replace('/waiting/allowed', '/account'));
-  await page.locator('#waiting').getByRole('button', { name: 'Refuse' }).click();
-  await page.waitForSelector('#notice');
-  await till.getByText('access_denied').waitFor();
 }));
 
 test('a television is signed in from a phone, by the address in its QR code', () => visit({ viewport: { width: 320, height: 640 } }, async (tv, context) => {
@@ -149,4 +115,40 @@ test('the outbox works without scripts', () => visit({ javaScriptEnabled: false,
   assert.equal(await item.locator('output').textContent(), '445566');
   assert.equal(await item.getByText('<b>445566</b>').count(), 1);
   await fits(page);
+}));
+
+test('a till asks a customer, who sees the request on the phone and confirms it', () => visit({ viewport: { width: 320, height: 640 } }, async (till, context) => {
+  await till.goto(`${demo}/till`);
+  await till.click('#till-alice');
+  const words = await till.locator('#till-words').textContent();
+  await fits(till);
+  await accessible(till);
+  const screen = await context.newPage();
+  await screen.goto(`${demo}/phone`);
+  await screen.locator('#waiting').getByText(words).waitFor();
+  await fits(screen);
+  await accessible(screen);
+  const page = await context.newPage();
+  await page.goto(await screen.getByRole('link', { name: 'Decide' }).getAttribute('href'));
+  await signIn(page, alice);
+  await enter(page, await phone(context, 'alice', spent), '#mfa-submit');
+  await page.locator('#waiting').getByText(words).waitFor();
+  await fits(page);
+  await accessible(page);
+  await page.locator('#waiting').getByRole('button', { name: 'Continue' }).click();
+  await page.waitForSelector('#warning');
+  assert.equal(await page.locator('#binding').textContent(), words);
+  await fits(page);
+  await accessible(page);
+  await page.click('#consent-allow');
+  await page.waitForSelector('#waiting-allowed');
+  await accessible(page);
+  await till.waitForSelector('#till-paid');
+  await till.click('#till-again');
+  await till.click('#till-alice');
+  await till.waitForSelector('#till-words');
+  await page.goto(page.url().replace('/waiting/allowed', '/account'));
+  await page.locator('#waiting').getByRole('button', { name: 'Refuse' }).click();
+  await page.waitForSelector('#notice');
+  await till.getByText('access_denied').waitFor();
 }));

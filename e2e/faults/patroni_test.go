@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -39,8 +38,8 @@ type node struct {
 	patroni                  *exec.Cmd
 }
 
-// etcPassword is every password of the files of deploy/ha.
-const etcPassword = "a-password-of-the-tests"
+// everyPassword is every password of the files of deploy/ha.
+const everyPassword = "a-password-of-the-tests"
 
 // newHA starts the set-up, and creates the role and the database of the server.
 func newHA(t *testing.T, size int) *ha {
@@ -178,10 +177,10 @@ func (n *node) configure() {
 		"/var/run/postgresql":                               n.dir,
 		"/etc/patroni":                                      h.dir,
 		"local all postgres peer":                           "local all postgres trust", // root runs the tests
-		"REST_PASSWORD":                                     etcPassword,
-		"SUPERUSER_PASSWORD":                                etcPassword,
-		"REPLICATION_PASSWORD":                              etcPassword,
-		"REWIND_PASSWORD":                                   etcPassword,
+		"REST_PASSWORD":                                     everyPassword,
+		"SUPERUSER_PASSWORD":                                everyPassword,
+		"REPLICATION_PASSWORD":                              everyPassword,
+		"REWIND_PASSWORD":                                   everyPassword,
 	}))
 }
 
@@ -199,18 +198,6 @@ func (n *node) rests(path string) bool {
 	}
 	r.Body.Close()
 	return r.StatusCode == http.StatusOK
-}
-
-// state is what Patroni says of the machine, for messages.
-func (n *node) state() string {
-	r, err := (&http.Client{Timeout: time.Second}).Get(fmt.Sprintf("http://127.0.0.1:%d/patroni", n.rest))
-	if err != nil {
-		return err.Error()
-	}
-	defer r.Body.Close()
-	var body map[string]any
-	_ = json.NewDecoder(r.Body).Decode(&body)
-	return fmt.Sprintf("%s: %v %v, timeline %v", n.name, body["role"], body["state"], body["timeline"])
 }
 
 // processes returns Patroni, the postmaster and its children.
@@ -280,12 +267,12 @@ func (h *ha) balance() {
 	}
 	h.run("haproxy", nil, "haproxy", "-db", "-f", h.write("haproxy.cfg", h.render("haproxy.cfg", replace)))
 	h.primary = fmt.Sprintf("127.0.0.1:%d", port)
-	h.direct = fmt.Sprintf("postgres://sallyport:%s@%s/sallyport?sslmode=verify-ca&sslrootcert=%s", etcPassword, h.primary, h.file("ca.crt"))
-	h.write("userlist.txt", h.render("userlist.txt", map[string]string{"PASSWORD": etcPassword}))
+	h.direct = fmt.Sprintf("postgres://sallyport:%s@%s/sallyport?sslmode=verify-ca&sslrootcert=%s", everyPassword, h.primary, h.file("ca.crt"))
+	h.write("userlist.txt", h.render("userlist.txt", map[string]string{"PASSWORD": everyPassword}))
 	ini := h.write("pgbouncer.ini", h.render("pgbouncer.ini", map[string]string{"port=5000": fmt.Sprintf("port=%d", port),
 		"/var/run/pgbouncer": h.dir, "/etc/pgbouncer": h.dir}))
 	h.run("pgbouncer", nil, "pgbouncer", ini)
-	h.pooled = fmt.Sprintf("postgres://sallyport:%s@/sallyport?host=%s&port=6432", etcPassword, h.dir)
+	h.pooled = fmt.Sprintf("postgres://sallyport:%s@/sallyport?host=%s&port=6432", everyPassword, h.dir)
 }
 
 // create creates the role and the database as docs/reliability.md says.
@@ -300,7 +287,7 @@ func (h *ha) create() {
 		}
 		return time.Since(since) > 3*time.Second
 	})
-	sql(h.t, superuser, "CREATE ROLE sallyport LOGIN PASSWORD '"+etcPassword+"'", "ALTER ROLE sallyport SET statement_timeout = '3s'",
+	sql(h.t, superuser, "CREATE ROLE sallyport LOGIN PASSWORD '"+everyPassword+"'", "ALTER ROLE sallyport SET statement_timeout = '3s'",
 		"ALTER ROLE sallyport SET lock_timeout = '1s'", "ALTER ROLE sallyport SET idle_in_transaction_session_timeout = '5s'",
 		"CREATE DATABASE sallyport OWNER sallyport ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
 	soon(h.t, "PgBouncer leads to the primary", 20*time.Second, func() bool { return connects(h.pooled) })
