@@ -8,7 +8,7 @@ HELM        := helm.sh/helm/v4/cmd/helm@v4.3.2
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs clients faults chart bench peers lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs clients faults chart bench growth peers lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -51,7 +51,13 @@ chart: ## lint the Helm chart, and render it for the tests
 bench: needs ## measure every flow on both databases, save the figures in bin/bench.json
 	@mkdir -p bin
 	BENCH_OUT=$(abspath $(or $(BENCH_OUT),bin/bench.json)) COMPARE=$(abspath $(COMPARE)) PROFILES=$(abspath $(PROFILES)) \
-		go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x -timeout 60m ./e2e/bench
+		go test -tags $(TAGS) -run '^$$' -bench Server -benchtime 1x -timeout 60m ./e2e/bench
+
+# GROWTH_SIZES=10000,1000000,10000000 needs 30 GB; docs/scale.md has the rest.
+growth: needs ## fill databases of several sizes and measure how operations grow with them
+	@mkdir -p bin
+	GROWTH_OUT=$(abspath $(or $(GROWTH_OUT),bin/growth.json)) GROWTH_CHARTS=$(abspath $(or $(GROWTH_CHARTS),bin)) \
+		go test -tags $(TAGS) -run '^$$' -bench Growth -benchtime 1x -timeout 180m ./e2e/bench
 
 # Downloads and builds the peers once; e2e/peers says how to provide or choose them.
 peers: ## measure beside other OpenID providers in the same run, into bin/peers.json

@@ -65,9 +65,10 @@ func (s *stage) applications() string {
 // Conformance (Signed responses): JARM 2.1, 2.4: oauth4webapi and openid-client verify signed responses
 // Conformance (Signed responses): RFC 9701 5: oauth4webapi verifies a signed introspection
 // Conformance (FAPI 2.0): Security Profile 5.3.2, Message Signing 5.4: openid-client signs in as a client with the profile
-// Conformance (Encryption): Core 10.2: openid-client decrypts ID tokens and userinfo, with RSA and elliptic curves
+// Conformance (Encryption): Core 10.2, JARM 2.2: openid-client decrypts ID tokens, userinfo and authorization responses, with RSA and elliptic curves
 // Conformance (Userinfo): Core 5.3.2: oauth4webapi verifies signed userinfo
 // Conformance (Device authorization): RFC 8628 3: oauth4webapi signs a device in
+// Conformance (Logout): RP-Initiated Logout 2: Passport, Auth.js and openid-client sign users out
 // Conformance (Registration): RFC 7591 3: oauth4webapi, openid-client, mcp-remote and two SDKs register themselves
 // Conformance (Registration): RFC 7592 2.2, Core 10.1.1: openid-client replaces its keys by its registration, and at its address
 // Conformance (Registration): OpenID Registration 2, 3: modules registration-logo-uri, -policy-uri, -tos-uri of the dynamic plan of the OpenID Foundation: the logo is shown, the others are linked, where users sign in

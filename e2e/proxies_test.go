@@ -55,6 +55,7 @@ func TestCertificatesPassThroughProxies(t *testing.T) {
 			k.authenticate(t, at, proxy.header, proxy.write)
 			k.bind(t, at, proxy.header, proxy.write(k.certs["self"]))
 			k.resume(t, at)
+			k.carry(t, at)
 		})
 	}
 }
@@ -139,6 +140,26 @@ func (k keyed) resume(t *testing.T, at addresses) {
 		if body := decode(t, response); response.StatusCode != http.StatusOK || response.TLS.DidResume != (i == 1) {
 			t.Errorf("connection %d = %d %v, resumed %v", i, response.StatusCode, body, response.TLS.DidResume)
 		}
+	}
+}
+
+// carry asks for a login that ends at once, with a long state: the request line and the header Location of
+// the response pass through.
+func (k keyed) carry(t *testing.T, at addresses) {
+	t.Helper()
+	a := newParty(t, k.stage, "phone", webRedirect+"/phone", "", "openid")
+	a.state = strings.Repeat("&", 4096) // three times as long in an address
+	to := a.start(oauth2.SetAuthURLParam("prompt", "none"), oauth2.SetAuthURLParam("unknown", strings.Repeat("x", 3500)))
+	c := k.through(at, "")
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := c.Do(k.request(t, strings.Replace(to, k.issuer, "https://"+loginHost, 1), nil, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	location, err := response.Location()
+	if err != nil || location.Query().Get("error") != "login_required" || location.Query().Get("state") != a.state {
+		t.Errorf("a request line of %d bytes = %d, %.80s, %v, want the state back", len(to), response.StatusCode, location, err)
 	}
 }
 
@@ -248,7 +269,7 @@ func startStandardHAProxy(t *testing.T, k keyed) addresses {
 func (k keyed) runHAProxy(t *testing.T, at addresses, text string) {
 	t.Helper()
 	file := k.file("haproxy.cfg")
-	writeFile(t, file, "defaults\n    mode http\n    timeout connect 10s\n    timeout client 60s\n    timeout server 60s\n\n"+text)
+	writeFile(t, file, text)
 	runProxy(t, at, "haproxy", "-db", "-f", file)
 }
 

@@ -201,13 +201,17 @@ type UserSearch struct {
 	Any            bool
 	After          UserID // exclusive; empty: from the first
 	Limit          int    // 1..1000
+	Count          bool   // also return the Total
 	Now            time.Time
 }
+
+// MostCounted is the largest Total of a search: to count more would take as long as there are users.
+const MostCounted = 10_000
 
 // UsersFound is one page of a search, in the order of user IDs.
 type UsersFound struct {
 	Accounts []Account
-	Total    int  // on all pages
+	Total    int  // on all pages, at most MostCounted; 0 without Count
 	More     bool // after this page
 }
 
@@ -237,7 +241,7 @@ type Users interface {
 	DeleteUser(ctx context.Context, id UserID, now time.Time, events []Event) error
 	// ListUsers returns users in the order of their IDs.
 	ListUsers(ctx context.Context, f UserFilter) ([]User, error)
-	// SearchUsers returns one page of users, in two statements.
+	// SearchUsers returns one page of users.
 	SearchUsers(ctx context.Context, s UserSearch) (UsersFound, error)
 	// AddIdentifier attaches a name. ErrConflict: it is taken.
 	AddIdentifier(ctx context.Context, i Identifier, events []Event) error

@@ -21,6 +21,7 @@ func userCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "list", Args: "", About: "users in the order of their ids", Run: userList},
 		{Name: "show", Args: "USER", About: "one user with their factors", Run: userShow},
 		{Name: "create", Args: "--username NAME ...", About: "create a user", Run: userCreate},
+		{Name: "import", Args: "FILE", About: "create the users of a file, one a line", Run: userImport},
 		{Name: "disable", Args: "USER", About: "refuse a user's logins, end their sessions and tokens", Run: userDisable},
 		{Name: "enable", Args: "USER", About: "accept a user's logins again", Run: userEnable},
 		{Name: "delete", Args: "USER", About: "delete a user", Run: userDelete},

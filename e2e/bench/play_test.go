@@ -26,12 +26,16 @@ type tokens struct {
 // the password, the next page with a code if the client demands a second factor, and the
 // exchange of the code for tokens.
 func login(c *load.Client, id string, who *people) (tokens, error) {
-	c.Forget()
-	second := id == "second"
-	user, step, err := who.next(second, time.Now())
+	user, step, err := who.next(id == "second", time.Now())
 	if err != nil {
 		return tokens{}, err
 	}
+	return loginOf(c, id, user, step)
+}
+
+// loginOf is the login of a user, whose code is that of a step.
+func loginOf(c *load.Client, id string, user int, step int64) (tokens, error) {
+	c.Forget()
 	r, err := c.Open(authorize(id))
 	if err != nil {
 		return tokens{}, err
@@ -39,7 +43,7 @@ func login(c *load.Client, id string, who *people) (tokens, error) {
 	if r, err = c.Submit(r, url.Values{"username": {userName(user)}, "password": {benchPassword}}); err != nil {
 		return tokens{}, err
 	}
-	if second {
+	if id == "second" {
 		if r, err = c.Submit(r, url.Values{"passcode": {passcode(user, step)}}); err != nil {
 			return tokens{}, err
 		}

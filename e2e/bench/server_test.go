@@ -37,6 +37,7 @@ type serverJob struct {
 	Users        int
 	Hello        string // address; then the process only serves a word there
 	Quiet        bool   // no background tasks, so that statements can be counted
+	Admin        string // address of the admin API, whose key is benchSecret; "": none
 }
 
 const (
@@ -83,6 +84,9 @@ func runServer(text string) error {
 		return err
 	}
 	if err := serveUsage(job.Usage, srv.Store); err != nil {
+		return err
+	}
+	if err := serveAdmin(job.Admin, srv, c.Issuer); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what only seeding took
@@ -139,6 +143,23 @@ func seed(ctx context.Context, srv *server.Server, count int) error {
 		all = append(all, <-errs)
 	}
 	return errors.Join(errors.Join(all...), srv.Provider.Poll(ctx))
+}
+
+// serveAdmin serves the admin API, if there is an address for it.
+func serveAdmin(address string, srv *server.Server, issuer string) error {
+	if address == "" {
+		return nil
+	}
+	handler, err := srv.AdminAPI(benchSecret, issuer, srv.Log, rand.Reader)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	go func() { _ = http.Serve(l, handler) }()
+	return nil
 }
 
 // serveUsage serves the usage and the profiles of this process, apart from what is measured.

@@ -39,14 +39,21 @@ type target struct {
 func start(tb testing.TB, database string, job serverJob, settings ...string) *target {
 	tb.Helper()
 	dir := tb.TempDir()
+	if database != postgreSQL {
+		return launch(tb, dir, "sqlite:"+filepath.Join(dir, "sallyport.db"), job)
+	}
+	p := newPostgres(tb, settings...)
+	t := launch(tb, dir, p.address, job)
+	t.database = p
+	return t
+}
+
+// launch runs a server process on a database; its files go into a folder.
+func launch(tb testing.TB, dir, dsn string, job serverJob) *target {
+	tb.Helper()
 	public, usage := load.FreeAddress(tb), load.FreeAddress(tb)
 	t := &target{addr: public, usage: "http://" + usage + "/usage", profiles: "http://" + usage + "/debug/pprof/",
 		logFile: filepath.Join(dir, "log"), people: newPeople(job.Users)}
-	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
-	if database == postgreSQL {
-		t.database = newPostgres(tb, settings...)
-		dsn = t.database.address
-	}
 	job.Settings, job.Usage = filepath.Join(dir, "sallyport.yaml"), usage
 	keys := filepath.Join(dir, "keys")
 	if err := secretfile.Write(keys, seal.NewKeyFile(rand.Reader)); err != nil {

@@ -49,6 +49,7 @@ for (const [alg, enc, algorithm, uses] of [['RSA-OAEP-256', 'A256GCM', rsa, ['en
     const own = await pair(algorithm, uses, { kid: 'enc', use: 'enc', alg });
     const config = await register({ jwks: { keys: [own.jwk] }, authorization_signed_response_alg: 'ES256', id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256',
       id_token_encrypted_response_alg: alg, id_token_encrypted_response_enc: enc, userinfo_encrypted_response_alg: alg, userinfo_encrypted_response_enc: enc,
+      authorization_encrypted_response_alg: alg, authorization_encrypted_response_enc: enc,
       post_logout_redirect_uris: [`${redirect}/bye`] }, openid.ClientSecretBasic());
     openid.useJwtResponseMode(config);
     openid.enableDecryptingResponses(config, [enc], { key: own.key, kid: 'enc', alg });
@@ -59,7 +60,7 @@ for (const [alg, enc, algorithm, uses] of [['RSA-OAEP-256', 'A256GCM', rsa, ['en
     assert.deepEqual([...arrived.searchParams.keys()], ['response']);
     const tokens = await openid.authorizationCodeGrant(config, arrived, checks);
     const { sub } = tokens.claims();
-    assert.equal(tokens.id_token.split('.').length, 5); // a JWE
+    for (const token of [tokens.id_token, arrived.searchParams.get('response')]) assert.equal(token.split('.').length, 5); // a JWE
     assert.equal((await openid.fetchUserInfo(config, tokens.access_token, sub)).email, who.email);
     const next = await openid.refreshTokenGrant(config, tokens.refresh_token);
     assert.equal(next.claims().sub, sub);

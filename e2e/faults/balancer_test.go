@@ -10,15 +10,12 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
-// balancer sends every request to the next server. It ignores cookies, and readiness
-// unless watch is called.
+// balancer sends every request to the next server, or to one. It ignores cookies and readiness.
 type balancer struct {
 	url     string
 	servers []*server
-	out     []atomic.Bool // not ready
 	next    atomic.Int64
 	pinned  atomic.Int64   // 1 + the only server to use; 0: all
 	counts  []atomic.Int64 // requests to each server
@@ -56,30 +53,7 @@ func (b *balancer) choose() int {
 	if pin := b.pinned.Load(); pin > 0 {
 		return int(pin - 1)
 	}
-	for range b.servers {
-		if i := int(b.next.Add(1)) % len(b.servers); !b.out[i].Load() {
-			return i
-		}
-	}
-	return 0
-}
-
-// watch checks the readiness of each server every 50 ms until the test ends.
-func (b *balancer) watch(t *testing.T) {
-	for i, s := range b.servers {
-		go func() {
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				select {
-				case <-t.Context().Done():
-					return
-				case <-tick.C:
-					b.out[i].Store(s.health("/readyz") != http.StatusOK)
-				}
-			}
-		}()
-	}
+	return int(b.next.Add(1)) % len(b.servers)
 }
 
 // pair returns two servers on one database behind a balancer without sticky sessions.
@@ -88,7 +62,7 @@ func pair(t *testing.T, p plan) (*cluster, *balancer) {
 	b := newBalancer(t)
 	p.servers, p.issuer = 2, b.url
 	n := newCluster(t, p)
-	b.servers, b.out, b.counts = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
+	b.servers, b.counts = n.servers, make([]atomic.Int64, 2)
 	return n, b
 }
 

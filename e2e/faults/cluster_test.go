@@ -23,6 +23,7 @@ type cluster struct {
 	dir     string
 	dsn     string
 	issuer  string
+	program string // of its commands and servers
 	secret  string // of the confidential clients
 	servers []*server
 	mu      sync.Mutex
@@ -33,14 +34,15 @@ type cluster struct {
 
 // server is a server process. Its log spans restarts.
 type server struct {
-	t      *testing.T
-	base   string // of the public listener
-	admin  string
-	config string
-	log    *play.Lines
-	cmd    *exec.Cmd     // nil: not running
-	ended  chan struct{} // closed when the process ended, with err
-	err    error
+	t       *testing.T
+	base    string // of the public listener
+	admin   string
+	config  string
+	program string
+	log     *play.Lines
+	cmd     *exec.Cmd     // nil: not running
+	ended   chan struct{} // closed when the process ended, with err
+	err     error
 }
 
 // plan describes a cluster.
@@ -50,6 +52,7 @@ type plan struct {
 	servers  int
 	users    int    // with and without TOTP, each
 	issuer   string // "": the first server
+	program  string // "": the one under test
 	settings string // more of the settings
 }
 
@@ -71,7 +74,7 @@ func newCluster(t *testing.T, p plan) *cluster {
 // setCluster creates everything but the processes.
 func setCluster(t *testing.T, p plan) *cluster {
 	t.Helper()
-	n := &cluster{t: t, dir: t.TempDir(), dsn: p.dsn, issuer: p.issuer, secret: play.Random(32), free: map[bool][]play.User{}}
+	n := &cluster{t: t, dir: t.TempDir(), dsn: p.dsn, issuer: p.issuer, program: cmp.Or(p.program, program), secret: play.Random(32), free: map[bool][]play.User{}}
 	n.command("keyfile", n.file("keys"))
 	n.command("adminkey", n.file("admin"))
 	n.write(n.file("dsn"), p.dsn)
@@ -82,7 +85,7 @@ func setCluster(t *testing.T, p plan) *cluster {
 			n.issuer = fmt.Sprintf("http://localhost:%d", public)
 		}
 		s := &server{t: t, base: fmt.Sprintf("http://localhost:%d", public), admin: fmt.Sprintf("http://127.0.0.1:%d", admin),
-			config: n.file(fmt.Sprintf("server%d.yaml", i)), log: &play.Lines{}}
+			config: n.file(fmt.Sprintf("server%d.yaml", i)), program: n.program, log: &play.Lines{}}
 		n.write(s.config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\n"+
 			"trusted_proxies: [127.0.0.1, \"::1\"]\ndrain_time: 1s\nlimits: {opens: 0, initiations: 0, failures: 0, refusals: 0}\ndatabase:\n  dsn_file: %s\n%s", n.issuer, public, admin, n.file("keys"), n.file("admin"), n.file("dsn"), p.settings))
 		n.servers = append(n.servers, s)
@@ -157,7 +160,7 @@ func (n *cluster) command(args ...string) string {
 // commandWith is command with further variables.
 func (n *cluster) commandWith(variables []string, args ...string) string {
 	n.t.Helper()
-	c := exec.Command(program, args...)
+	c := exec.Command(n.program, args...)
 	c.Env = append(os.Environ(), variables...)
 	out, err := c.CombinedOutput()
 	if err != nil {
@@ -169,7 +172,7 @@ func (n *cluster) commandWith(variables []string, args ...string) string {
 // start starts the process, which ends with the test's.
 func (s *server) start() {
 	s.t.Helper()
-	s.startAs(exec.Command(program, "serve", "--config", s.config))
+	s.startAs(exec.Command(s.program, "serve", "--config", s.config))
 }
 
 // startAs starts the server with another command and further variables.

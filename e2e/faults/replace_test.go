@@ -179,3 +179,20 @@ func TestClocksDiffer(t *testing.T) {
 	})
 	within(t, "R-4", "an alert of differing clocks", took, 65*time.Second)
 }
+
+// query returns the only value of a query.
+func query(t *testing.T, address, text string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var out string
+	if err := conn.QueryRow(ctx, text).Scan(&out); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return out
+}

@@ -17,54 +17,6 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// TestRollingRestart is R-8: servers behind a balancer are replaced one by one under load,
-// without a failed call.
-func TestRollingRestart(t *testing.T) {
-	t.Parallel()
-	n, b := pair(t, plan{dsn: storagetest.Postgres(t), users: 4})
-	b.watch(t)
-	var over atomic.Bool
-	var logins atomic.Int64
-	var all sync.WaitGroup
-	for range 3 {
-		u := n.user(false)
-		all.Go(func() {
-			for !over.Load() && !t.Failed() {
-				c := b.caller(n)
-				code, err := c.login("app", u)
-				if err == nil {
-					_, err = c.redeem("app", code)
-				}
-				if err != nil {
-					t.Errorf("a call failed: %v", err)
-				}
-				logins.Add(1)
-			}
-		})
-	}
-	more := func(k int64) {
-		want := logins.Load() + k
-		soon(t, "logins continue", time.Minute, func() bool { return logins.Load() >= want || t.Failed() })
-	}
-	for range pick(1, 5) {
-		for i, s := range n.servers {
-			more(5)
-			began := time.Now()
-			if err := s.stop(); err != nil {
-				t.Errorf("the server ended with %v, want exit code 0", err)
-			}
-			within(t, "R-8", "stopped under load, 1 s of drain time", time.Since(began), 21*time.Second)
-			s.start()
-			s.await()
-			soon(t, "the balancer sees it", 5*time.Second, func() bool { return !b.out[i].Load() })
-		}
-	}
-	more(5)
-	over.Store(true)
-	all.Wait()
-	note(t, "R-8", "logins while servers were replaced, failed ones", fmt.Sprintf("%d, 0", logins.Load()), "-, 0")
-}
-
 // TestStop is R-8 without a balancer: keep-alive connections are closed while the server
 // still serves, and accepted requests get a response.
 func TestStop(t *testing.T) {

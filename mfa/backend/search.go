@@ -36,7 +36,7 @@ func (s *Service) Search(ctx context.Context, q Query) (Found, error) {
 		return Found{}, invalid(fmt.Sprintf("more than %d results or values", maxSearch))
 	}
 	found, err := s.store.SearchUsers(ctx, storage.UserSearch{IDs: q.IDs, Emails: canonical(storage.Email, q.Emails), Phones: canonical(storage.Phone, q.Phones),
-		Statuses: q.Statuses, Any: q.Any, After: q.After, Limit: q.Limit, Now: s.now()})
+		Statuses: q.Statuses, Any: q.Any, After: q.After, Limit: q.Limit, Count: true, Now: s.now()})
 	if err != nil {
 		return Found{}, mfa.Wrap("search users", err)
 	}

@@ -28,7 +28,7 @@ func (e *Engine) TwoConditions(ctx context.Context) error {
 func (e *Engine) SweepOf(table, where string, now time.Time, limit int) (string, []any) {
 	for _, x := range e.sweepable(now) {
 		if x.table == table && strings.Contains(x.where, where) {
-			text, args := x.sweeping(limit)
+			text, args := x.sweeping(limit, e.dialect)
 			text, args, err := e.statements.expand(text, args)
 			if err != nil {
 				panic(err)

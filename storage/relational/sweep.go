@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -96,7 +95,7 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 		removed := int64(0)
 		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
 			var err error
-			text, args := x.sweeping(limit)
+			text, args := x.sweeping(limit, e.dialect)
 			removed, err = q.exec(text, args...)
 			return err
 		})
@@ -110,16 +109,23 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 	return total + removed, err
 }
 
-// sweeping returns a statement that removes up to limit rows, at most a thousand.
-func (x expired) sweeping(limit int) (string, []any) {
+// sweeping returns a statement that removes up to limit rows, at most a thousand. Of servers that
+// sweep at the same time each removes rows that no other does, and none waits.
+func (x expired) sweeping(limit int, on dialect) (string, []any) {
+	order := ""
 	if x.table == events {
 		// IDs begin with the time, so this is one range of the primary key, in what may be
 		// the largest table by far.
-		return "DELETE FROM events WHERE " + x.where + " AND id <= COALESCE((SELECT id FROM events WHERE " + x.where +
-			" ORDER BY id LIMIT 1 OFFSET ?), ?)", slices.Concat(x.args, x.args, []any{int64(page(limit) - 1)}, x.args)
+		order = " ORDER BY id"
 	}
-	return "DELETE FROM " + x.table + " WHERE " + x.key + " IN (SELECT " + columnsOf(x.key) + " FROM " + x.table +
-		" WHERE " + x.where + " LIMIT ?)", append(x.args, page(limit))
+	args := append(x.args, page(limit))
+	which := func(key string) string {
+		return "SELECT " + key + " FROM " + x.table + " WHERE " + x.where + order + " LIMIT ?"
+	}
+	if on == postgresDialect { // locked rows stay where they are
+		return "DELETE FROM " + x.table + " WHERE ctid = ANY(ARRAY(" + which("ctid") + " FOR UPDATE SKIP LOCKED))", args
+	}
+	return "DELETE FROM " + x.table + " WHERE " + x.key + " IN (" + which(columnsOf(x.key)) + ")", args
 }
 
 // columnsOf returns the columns of a key without parentheses.

@@ -150,3 +150,25 @@ func planOf(t *testing.T, db *sql.DB, dsn, text string, args ...any) string {
 	}
 	return plan.String()
 }
+
+// TestSweepPassesLockedRows: a sweep waits for nobody, so that servers that sweep at the same time
+// share the work.
+func TestSweepPassesLockedRows(t *testing.T) {
+	dsn := engines()["PostgreSQL"](t)
+	e := openWith(t, dsn, keyring(t), relational.Options{KeepEvents: 30 * time.Hour})
+	all := aged(20, t0.Add(-40*time.Hour))
+	if err := e.AppendEvents(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	other, err := direct(t, dsn).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	if _, err := other.ExecContext(t.Context(), "SELECT 1 FROM events WHERE id = '"+string(all[0].ID)+"' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := e.Sweep(t.Context(), t0, 1000); n != 19 || err != nil {
+		t.Errorf("swept %d, %v; want the 19 that nobody else removes", n, err)
+	}
+}

@@ -110,7 +110,7 @@ func addressExpired(w *fixture) {
 		_, byID := w.s.AccountByIdentifierID(w.ctx, old.ID, now)
 		_, inLogin, failure := w.s.Request(w.ctx, request, old.Value, now)
 		w.ok(failure)
-		search, failure := w.s.SearchUsers(w.ctx, storage.UserSearch{Emails: []string{old.Value}, Limit: 1, Now: now})
+		search, failure := w.s.SearchUsers(w.ctx, storage.UserSearch{Emails: []string{old.Value}, Limit: 1, Count: true, Now: now})
 		w.ok(failure)
 		hits := map[bool]bool{err == nil: true, byID == nil: true, inLogin != nil: true, search.Total == 1: true}
 		if len(hits) != 1 {

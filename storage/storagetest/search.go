@@ -10,7 +10,7 @@ import (
 // searched returns the IDs that a search finds, and checks its count.
 func (w *fixture) searched(s storage.UserSearch) []storage.UserID {
 	w.Helper()
-	s.Limit, s.Now = 1000, w.now
+	s.Limit, s.Count, s.Now = 1000, true, w.now
 	got, err := w.s.SearchUsers(w.ctx, s)
 	w.ok(err)
 	out := []storage.UserID{}
@@ -54,6 +54,8 @@ func userSearch(w *fixture) {
 		"any, one without values": {storage.UserSearch{Any: true, Emails: []string{}, IDs: []storage.UserID{r.id}}, []storage.UserID{r.id}},
 		"part of an address":      {storage.UserSearch{NamePart: prefix[1:]}, []storage.UserID{q.id}},
 		"part of a number":        {storage.UserSearch{NamePart: phone.Value[2:]}, []storage.UserID{p.id}},
+		"a short part, and an ID": {storage.UserSearch{NamePart: phone.Value[:2], IDs: []storage.UserID{p.id}}, []storage.UserID{p.id}},
+		"any, part of a name":     {storage.UserSearch{Any: true, NamePart: prefix[1:], IDs: []storage.UserID{p.id}}, []storage.UserID{p.id, q.id}},
 		"part with a percent":     {storage.UserSearch{NamePart: odd.Value[3:]}, []storage.UserID{r.id}},
 		"no pattern":              {storage.UserSearch{NamePart: odd.Value[3:10] + "%x"}, nil},
 		"part of an expired name": {storage.UserSearch{NamePart: gone.Value[3:]}, nil},
@@ -71,6 +73,13 @@ func userSearch(w *fixture) {
 	if !slices.Contains(off, q.id) || !slices.Contains(off, r.id) || slices.Contains(off, p.id) {
 		w.Errorf("disabled users: %v", off)
 	}
+	// Each with a condition that an index decides, and without.
+	for _, status := range []storage.UserStatus{storage.UserDisabled, storage.UserActive} {
+		either := w.searched(storage.UserSearch{Any: true, Emails: []string{p.email, q.email}, Statuses: []storage.UserStatus{status}})
+		if !slices.Contains(either, p.id) || !slices.Contains(either, q.id) || slices.Contains(either, r.id) != (status == storage.UserDisabled) {
+			w.Errorf("the users of two addresses, and those %s: %v", status, either)
+		}
+	}
 	all, err := w.s.ListUsers(w.ctx, storage.UserFilter{Limit: 1000})
 	w.ok(err)
 	same(w, len(w.searched(storage.UserSearch{})), len(all))
@@ -83,7 +92,7 @@ func userSearchPages(w *fixture) {
 	}
 	slices.Sort(want)
 	var got []storage.UserID
-	s := storage.UserSearch{IDs: want, Limit: 2, Now: w.now}
+	s := storage.UserSearch{IDs: want, Limit: 2, Count: true, Now: w.now}
 	for more := true; more; {
 		page, err := w.s.SearchUsers(w.ctx, s)
 		w.ok(err)
