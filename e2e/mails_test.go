@@ -24,7 +24,7 @@ func TestMailsInChromium(t *testing.T) {
 	for _, template := range notice.Templates() {
 		for _, locale := range []string{"en", "de"} {
 			data := map[string]string{
-				"product": "Harbour", "application": "Harbour charts", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "30", "method": "totp", "name": "Nora's phone", "left": "4",
+				"product": "Harbour", "application": "Harbour charts", "inviter": "Vera Lind", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "30", "method": "totp", "name": "Nora's phone", "left": "4",
 				"address": "somebody.with.a.very.long.address@a-long-name.example.com", "browser": "Firefox", "system": "Linux", "network": "2001:db8:1:2::",
 				"new": "other@example.com", "username": "countess", "old": "lovelace", "undo": strings.Repeat("b", 64), "until": "2026-12-06T15:04:05Z"}
 			if notice.HasCode(template) {

@@ -98,15 +98,16 @@ type Info struct {
 	// Hardware reports whether an authenticator of the account keeps its key in hardware, as far as is
 	// known now: its proofs then have that property. nil: none does.
 	Hardware func(storage.Authenticator) bool
-	First    bool // may be the first factor of an ordinary login
-	Second   bool // may be a second factor
-	Chosen   bool // the user chooses its value; changing it voids earlier proofs
-	Typed    bool // the response is a typed code; Digits or text
-	Numeric  bool // the typed code consists of digits
-	Digits   int  // how many; 0: that depends on the authenticator's Shape
-	Sends    bool // Begin sends something to the user
-	Enrolls  bool // it is an Enroller
-	Max      int  // authenticators that a user may hold; 0: three
+	First    bool          // may be the first factor of an ordinary login
+	Second   bool          // may be a second factor
+	Chosen   bool          // the user chooses its value; changing it voids earlier proofs
+	Typed    bool          // the response is a typed code; Digits or text
+	Numeric  bool          // the typed code consists of digits
+	Digits   int           // how many; 0: that depends on the authenticator's Shape
+	Sends    bool          // Begin sends something to the user
+	Life     time.Duration // how long what Begin sends in a login is valid; 0: it sends nothing
+	Enrolls  bool          // it is an Enroller
+	Max      int           // authenticators that a user may hold; 0: three
 	// Challenged: the response is to a Challenge, which names the login it is for. It is right
 	// without the State of its Begin, so a page may show one before anything is stored.
 	Challenged bool

@@ -2,8 +2,9 @@ package provider
 
 import (
 	"context"
-	"sallyport/provider/registration"
 
+	"sallyport/provider/clients"
+	"sallyport/provider/registration"
 	"sallyport/storage"
 )
 
@@ -28,18 +29,37 @@ func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Clie
 	if err != nil || c == nil {
 		return nil, ""
 	}
-	redirect := ""
-	if len(c.RedirectURIs) > 0 {
-		redirect = c.RedirectURIs[0]
+	redirect := firstRedirect(c)
+	shown := c.Shown(redirect)
+	return &shown, p.homeOf(c, redirect)
+}
+
+// Algorithms returns the algorithms that the server has signing keys for, in the order of preference.
+func (p *Provider) Algorithms() []string { return p.keys.Algorithms() }
+
+// firstRedirect returns the redirect URI of a client where no request names one; "": it has none.
+func firstRedirect(c *clients.Client) string {
+	if len(c.RedirectURIs) == 0 {
+		return ""
 	}
-	return &c.Client, p.homeOf(c, redirect)
+	return c.RedirectURIs[0]
 }
 
 // newRegistration returns the service for clients that register themselves.
 func (p *Provider) newRegistration() *registration.Service {
 	o := p.options.Registration
+	o.Rules.Algorithms = p.keys.Algorithms
 	o.Issuer, o.Fetcher, o.Keys, o.Admit, o.Changed, o.Logger = p.options.Issuer, p.options.Fetcher, p.ClientKeys, p.options.Admit, p.clients.Drop, p.log
 	return registration.New(p.store, p.journal, p.respond, p.now, p.random, o)
+}
+
+// Shown returns a client as users may see it where no request says where its response goes.
+func (p *Provider) Shown(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	c, err := p.clients.Client(ctx, id)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	return c.Shown(firstRedirect(c)), nil
 }
 
 // Client returns a client from memory or storage. The value is shared: callers must not

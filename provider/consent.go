@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
-	"sallyport/provider/clients"
 	"sallyport/provider/details"
 	"sallyport/provider/origin"
 	"sallyport/storage"
@@ -155,19 +153,6 @@ func destinationOf(redirect string) Destination {
 		unicode = ""
 	}
 	return Destination{Host: ascii, Unicode: unicode}
-}
-
-// nameOfStranger returns the name that pages show for an unvetted client: where the response goes comes
-// before the name, which can be that of anybody. A client with a document has the host of that.
-func nameOfStranger(c *clients.Client, d Destination) string {
-	from := cmp.Or(d.Host, d.Scheme)
-	switch {
-	case c.Document || from == "":
-		return c.Name
-	case c.Name == "":
-		return from
-	}
-	return from + " (" + c.Name + ")"
 }
 
 // impersonable reports whether another program could have sent the request and would receive

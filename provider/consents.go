@@ -14,7 +14,7 @@ import (
 // Allowed is an application with access to a user's account: by consent, or by a grant, which
 // first-party applications get without consent.
 type Allowed struct {
-	Client storage.Client // only the ID if the client was deleted
+	Client storage.Client // as users may see it; only the ID if the client was deleted
 	Scopes []string
 	Since  time.Time
 }
@@ -33,13 +33,13 @@ func (p *Provider) Consents(ctx context.Context, user storage.UserID) ([]Allowed
 	add := func(client storage.ClientID, scopes []string, since time.Time) error {
 		i := slices.IndexFunc(out, func(a Allowed) bool { return a.Client.ID == client })
 		if i < 0 {
-			c, err := p.clients.Client(ctx, client)
+			c, err := p.Shown(ctx, client)
 			if err != nil && !isNotFound(err) {
 				return err
 			}
 			i, out = len(out), append(out, Allowed{Client: storage.Client{ID: client}, Since: since})
 			if err == nil {
-				out[i].Client = c.Client
+				out[i].Client = c
 			}
 		}
 		for _, s := range scopes {

@@ -92,7 +92,9 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 			return f, Finished{}, err
 		}
 	}
-	if r.polled == "" { // what a client elsewhere was allowed answers no question of another login
+	// What a client elsewhere was allowed answers no question of another login, and what the user was
+	// shown before the client changed none of what it is now.
+	if r.polled == "" && !r.client.UpdatedAt.After(stored.RequestedAt) {
 		f.Consent = given
 	}
 	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))

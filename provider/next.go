@@ -74,12 +74,9 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 // newStep returns the step of a request that was just read or stored.
 func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, o ownership, a Ask) (Step, error) {
 	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: p.homeOf(r.client, r.redirect), Destination: destinationOf(r.redirect), Resources: p.resourcesOf(r), Described: r.client.Document, Unvetted: r.client.Unvetted(), request: r, types: p.options.Details, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
+	st := Step{Request: stored, Account: account, Client: r.client.Shown(r.redirect), ClientHome: p.homeOf(r.client, r.redirect), Destination: destinationOf(r.redirect), Resources: p.resourcesOf(r), Described: r.client.Document, Unvetted: r.client.Unvetted(), request: r, types: p.options.Details, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
 		LoginPage: loginPage(stored, r.client)}
-	if st.Unvetted {
-		st.Client.LogoURI, st.Client.Name = "", nameOfStranger(r.client, st.Destination)
-	}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Requirements: p.requirements(r)}
 	if stored.State != storage.RequestOpen {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/mfa/session"
 	"sallyport/provider/clientdocument"
@@ -105,6 +106,7 @@ func TestStrangersDoNotLookVetted(t *testing.T) {
 	h.client("stranger", registered(""))
 	h.client("nameless", registered(""), func(c *storage.Client) { c.Name = "" })
 	h.client("native", registered(""), public, func(c *storage.Client) { c.Native, c.RedirectURIs = true, []string{"com.example.app:/cb"} })
+	h.client("local", registered(""), public, func(c *storage.Client) { c.Native, c.RedirectURIs = true, []string{"http://127.0.0.1/cb"} })
 	h.client("admitted", registered("token"))
 	for _, tc := range []struct {
 		id, redirect, name, logo string
@@ -113,6 +115,7 @@ func TestStrangersDoNotLookVetted(t *testing.T) {
 		{"stranger", "", "rp.example (Bank)", "", true},
 		{"nameless", "", "rp.example", "", true},
 		{"native", "com.example.app:/cb", "com.example.app (Bank)", "", true},
+		{"local", "http://127.0.0.1/cb", "127.0.0.1 (Bank)", "", true},
 		{"admitted", "", "Bank", "https://rp.example/logo.png", false},
 	} {
 		in := params(storage.ClientID(tc.id))
@@ -123,5 +126,32 @@ func TestStrangersDoNotLookVetted(t *testing.T) {
 		if st.Client.Name != tc.name || st.Client.LogoURI != tc.logo || st.Unvetted != tc.unvetted {
 			t.Errorf("%s: %q, logo %q, unvetted %v", tc.id, st.Client.Name, st.Client.LogoURI, st.Unvetted)
 		}
+		if c, err := h.p.Shown(h.ctx, storage.ClientID(tc.id)); err != nil || c.Name != tc.name || c.LogoURI != tc.logo {
+			t.Errorf("%s outside of a login: %q, logo %q, %v", tc.id, c.Name, c.LogoURI, err)
+		}
+		if c, _ := h.p.Home(h.ctx, storage.ClientID(tc.id)); c.Name != tc.name || c.LogoURI != tc.logo {
+			t.Errorf("%s as where a page leads: %q, logo %q", tc.id, c.Name, c.LogoURI)
+		}
+	}
+}
+
+// Consent that a page asked for before the client changed is good for that login alone: the next one asks.
+func TestConsentToWhatAClientWasIsNotKept(t *testing.T) {
+	h := newFixture(t)
+	h.client("stranger", registered(""))
+	ada := h.user("ada", "")
+	for _, changed := range []bool{true, false} {
+		begun := h.begin(params("stranger"), nil)
+		h.enter(begun.Request, "ada", nil)
+		asked := h.next(begun.Request, nil)
+		if changed {
+			h.client("stranger", registered(""), func(c *storage.Client) { c.Name, c.UpdatedAt = "Broker", h.now().Add(time.Second) })
+		}
+		h.ok(h.p.Allow(h.ctx, asked, h.visit, nil))
+		h.finish(begun.Request, nil)
+		if _, err := h.engine.Consent(h.ctx, ada.ID, "stranger"); (err != nil) != changed {
+			t.Errorf("changed %v: stored consent %v", changed, err)
+		}
+		h.wait(time.Minute)
 	}
 }

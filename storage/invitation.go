@@ -32,6 +32,7 @@ type Invitation struct {
 	// Identifier is the address that is invited; it may be gone.
 	Identifier IdentifierID
 	Actor      string   // who invited, as in Event
+	Inviter    string   // name of who invites, for the person to read; "": none was given
 	ClientID   ClientID // of the application to lead to; "": none
 	// Created: the user was created by it, and goes with it (EndInvitation).
 	Created    bool

@@ -38,7 +38,7 @@ type RegistrationToken struct {
 type Registrations interface {
 	// RegisterClient adds a client, which expires at Registration.ExpiresAt, and spends a use of the
 	// token that it names. ErrNotFound: the token has expired, is used up or revoked. ErrConflict: the
-	// ID is taken, or it names no token and there are maxUnused clients that were never used.
+	// ID is taken, or it names no token and there are maxUnused such clients that were never used.
 	RegisterClient(ctx context.Context, c Client, maxUnused int, now time.Time, events []Event) error
 	// ReplaceRegistration is ReplaceClient for a change that the client makes itself. If its users allowed
 	// something else, forget removes their consents with it.

@@ -16,6 +16,9 @@ const (
 	// siteShare is the budget of a site (IPv6 /48), as a multiple of that of a network
 	// (IPv4 address, IPv6 /64).
 	siteShare = 4
+	// siteRegistrations is that of registrations: with the default settings no site takes all places for
+	// unused clients, each of which is taken for an hour.
+	siteRegistrations = 2
 	// budgetsKept bounds the networks, and the sites, for which a budget is kept. The one
 	// least recently seen is dropped first and starts again with the whole budget.
 	budgetsKept = 1 << 16
@@ -38,6 +41,9 @@ func NewBudgets(now func() time.Time, window time.Duration, limits map[string]in
 		b.refused[kind] = new(atomic.Int64)
 		if most := limits[kind]; most > 0 {
 			b.kinds[kind] = newNetworkBudget(most, window, budgetsKept)
+			if kind == budget.Registrations {
+				b.kinds[kind].share = siteRegistrations
+			}
 		}
 	}
 	return b
@@ -68,6 +74,7 @@ func (b *Budgets) Refused() map[string]int64 {
 // networkBudget is one budget.
 type networkBudget struct {
 	most  int
+	share int           // of a site
 	every time.Duration // to refill by one
 
 	mu       sync.Mutex
@@ -76,7 +83,7 @@ type networkBudget struct {
 }
 
 func newNetworkBudget(most int, window time.Duration, kept int) *networkBudget {
-	return &networkBudget{most: most, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
+	return &networkBudget{most: most, share: siteShare, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
 }
 
 // take spends an amount of the budgets of the network and its site, or of neither.
@@ -86,7 +93,7 @@ func (p *networkBudget) take(now time.Time, network, site string, amount int) ti
 	of := []*rate.Limiter{p.networks.of(network, func() *rate.Limiter { return rate.NewLimiter(rate.Every(p.every), p.most) })}
 	if site != "" {
 		of = append(of, p.sites.of(site, func() *rate.Limiter {
-			return rate.NewLimiter(rate.Every(p.every/siteShare), p.most*siteShare)
+			return rate.NewLimiter(rate.Every(p.every/time.Duration(p.share)), p.most*p.share)
 		}))
 	}
 	wait := time.Duration(0)

@@ -66,6 +66,17 @@ func TestBudgets(t *testing.T) {
 				t.Errorf("of another /48 %d passed, want 50", got)
 			}
 		},
+		"of registrations a larger one has twice as much": func(t *testing.T, b *Budgets) {
+			passed := 0
+			for i := range 400 {
+				if b.Admit(from(fmt.Sprintf("2001:db8:1:%x::1", i%8)), budget.Registrations, 1) == 0 {
+					passed++
+				}
+			}
+			if passed != 2*5 {
+				t.Errorf("%d passed, want 10", passed)
+			}
+		},
 		"looking takes nothing": func(t *testing.T, b *Budgets) {
 			for range 200 {
 				b.Admit(from("192.0.2.1"), budget.Opens, 0)
@@ -100,7 +111,7 @@ func TestBudgets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test(t, NewBudgets(func() time.Time { return now }, time.Minute, map[string]int{budget.Opens: 60, budget.Initiations: 60}))
+			test(t, NewBudgets(func() time.Time { return now }, time.Minute, map[string]int{budget.Opens: 60, budget.Initiations: 60, budget.Registrations: 5}))
 		})
 	}
 }

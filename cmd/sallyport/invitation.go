@@ -41,6 +41,7 @@ func invitationCreate(ctx context.Context, p *cli.Program, args []string) error 
 		return nil
 	})
 	f.Func("client", "`client` whose application the user is led to", func(value string) error { body["client"] = value; return nil })
+	f.Func("inviter", "`name` of who invites, for the message and the page", func(value string) error { body["inviter"] = value; return nil })
 	claim := func(flag, claim, usage string) {
 		f.Func(flag, usage, func(value string) error { profile[claim] = value; body["profile"] = profile; return nil })
 	}
@@ -199,6 +200,7 @@ func invitationShow(ctx context.Context, p *cli.Program, args []string) error {
 		line("roles", orDash(strings.Join(i.Roles, ", ")))
 		line("client", orDash(string(i.Client)))
 		line("invited by", cli.Printable(i.InvitedBy))
+		line("inviter", orDash(i.Inviter))
 		line("links made", i.Sent)
 		line("created", cli.Time(i.CreatedAt))
 		line("newest link", cli.Time(i.SentAt))

@@ -2,7 +2,7 @@
 // and in German, with and without scripts; and used as users do.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, closeBrowser, code, fits, signIn, stage, visit, enter } from './lib.mjs';
+import { accessible, closeBrowser, code, fits, signIn, stage, visit, enter, newPassword } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -128,8 +128,7 @@ for (const [look, options] of Object.entries(looks)) {
     await check();
     const change = async (old, fresh) => {
       await page.fill('#password-old', old);
-      await page.fill('#password-new', fresh);
-      await page.fill('#password-repeat', fresh);
+      await newPassword(page, fresh);
       await page.click('#password-submit');
     };
     await change('not the password', 'seven grey geese on ice');

@@ -36,15 +36,18 @@ async function gone(page) {
 for (const [look, options] of Object.entries({ ...looks, 'narrow, dark, without scripts': { ...looks['narrow and dark'], javaScriptEnabled: false } })) {
   test(`by command, with a password and the second factor that the bank demands: ${look}`, () => invited(options, async (page) => {
     const check = checks(page, options), address = person();
-    await invite(address, '--role', 'editor', '--client', 'bank', '--language', options.locale ? 'de' : 'en');
+    await invite(address, '--role', 'editor', '--client', 'bank', '--language', options.locale ? 'de' : 'en', '--inviter', 'Vera Lind');
     const { text, link } = await mail(address);
-    assert.match(text, options.locale ? /eingeladen/ : /You are invited/);
+    assert.match(text, options.locale ? /Vera Lind hat Sie .* eingeladen/ : /Vera Lind has invited you/);
     await page.goto(link);
     await check();
     assert.match(await page.innerText('main'), new RegExp(address));
+    assert.match(await page.innerText('#inviter'), /^Vera Lind hat Sie zu .* eingeladen\.$|^Vera Lind has invited you to .*\.$/);
     await page.check('#terms');
-    await choose(page, password, 'seven ships at see');
-    await page.waitForSelector('#password-repeat[aria-invalid=true]');
+    if (options.javaScriptEnabled === false) {
+      await choose(page, password, 'seven ships at see');
+      await page.waitForSelector('#password-repeat[aria-invalid=true]');
+    }
     await check();
     await choose(page, password);
     await page.waitForSelector('#created');

@@ -107,6 +107,13 @@ export async function enter(page, passcode, button, field = 'input[name=passcode
   if (!alone || digits !== passcode.length) await page.click(button);
 }
 
+// newPassword types a new password: twice where a browser runs no scripts, so that nobody can see it.
+export async function newPassword(page, plain, again = plain) {
+  await page.waitForLoadState('domcontentloaded'); // its script has run
+  await page.fill('#password-new', plain);
+  if (await page.locator('#password-repeat').isVisible()) await page.fill('#password-repeat', again);
+}
+
 // authorizeURL begins a login without an application: the response goes to a redirect URI
 // without a listener, which shot() reads from the request.
 export function authorizeURL(client, extra = {}) {

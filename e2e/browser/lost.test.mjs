@@ -2,7 +2,7 @@
 // reader was not the one.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, code, enter, fits, newest, operator, redeem, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, closeBrowser, code, enter, fits, newest, operator, redeem, signIn, stage, visit, newPassword } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -177,8 +177,7 @@ test('this was not me: from the mail to ended sessions', () => visit({}, async (
       await owner.waitForSelector('#password-new');
       await check();
       await owner.fill('#password-old', user.password);
-      await owner.fill('#password-new', 'seven grey geese on ice');
-      await owner.fill('#password-repeat', 'seven grey geese on ice');
+      await newPassword(owner, 'seven grey geese on ice');
       await owner.click('#password-submit');
       await owner.waitForSelector('#notice');
     });

@@ -1,6 +1,6 @@
 // The mailboxes of people, what an administrator does, and what the pages for newcomers share.
 import assert from 'node:assert/strict';
-import { accessible, fits, stage } from './lib.mjs';
+import { accessible, fits, newPassword, stage } from './lib.mjs';
 
 const room = stage.messages;
 
@@ -55,9 +55,8 @@ export const checks = (page, options) => async () => {
   assert.equal(await page.getAttribute('html', 'lang'), options.locale === 'de-DE' ? 'de' : 'en');
 };
 
-/** choose fills in a password twice and submits the form of a new account. */
+/** choose fills in a new password and submits the form of a new account. */
 export async function choose(page, password, again = password) {
-  await page.fill('#password-new', password);
-  await page.fill('#password-repeat', again);
+  await newPassword(page, password, again);
   await page.click('#create-submit');
 }

@@ -1,7 +1,7 @@
 // The remembered device as its user has it: ticked, used, listed, and ended in every way.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, claims, closeBrowser, code, enter, fits, newest, operator, redeem, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, claims, closeBrowser, code, enter, fits, newest, operator, redeem, signIn, stage, visit, newPassword } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -121,8 +121,7 @@ const ends = {
   'a changed password': async (page, user) => {
     await page.goto(`${account}/password`);
     await page.fill('#password-old', user.password);
-    await page.fill('#password-new', fresh);
-    await page.fill('#password-repeat', fresh);
+    await newPassword(page, fresh);
     await page.click('#password-submit');
     await page.waitForSelector('#notice');
     return { ...user, password: fresh };
@@ -134,8 +133,7 @@ const ends = {
       await elsewhere.fill('#username', user.username);
       await elsewhere.keyboard.press('Enter');
       await enter(elsewhere, await newest('codes', user.email), '#code-submit');
-      await elsewhere.fill('#password-new', fresh);
-      await elsewhere.fill('#password-repeat', fresh);
+      await newPassword(elsewhere, fresh);
       await elsewhere.click('#reset-submit');
       await elsewhere.waitForSelector('#changed');
     });

@@ -68,9 +68,11 @@ for (const [look, options] of Object.entries({ ...looks, 'narrow, dark, without 
     assert.match(await page.textContent('main'), new RegExp(address));
     await fillIn(page);
     await page.fill('#claim-birthdate', '1815-12-10');
-    await choose(page, password, 'seven ships at see');
-    await page.waitForSelector('#password-repeat[aria-invalid=true]');
-    await check();
+    if (!scripts) {
+      await choose(page, password, 'seven ships at see');
+      await page.waitForSelector('#password-repeat[aria-invalid=true]');
+      await check();
+    }
     await choose(page, 'password1');
     await page.waitForSelector('#password-new[aria-invalid=true]');
     await check();
@@ -272,7 +274,7 @@ test('back and reload at each page', () => newcomer({}, async (page) => {
   await at('/signup/code', '#code-submit');
   await page.goForward();
   await fillIn(page);
-  await choose(page, password, 'another one');
+  await choose(page, 'password1');
   await at('/signup/create', '#error');
   await page.reload();
   await at('/signup/create', '#error');
@@ -302,17 +304,13 @@ test('usable by keyboard', () => newcomer({}, async (page) => {
   await tab('claim-given_name');
   await keyboard.type('Ada');
   await tab('password-new');
-  await keyboard.type(password);
-  await tab('password-repeat');
-  await keyboard.type('another one');
+  await keyboard.type('password1');
   await tab('terms');
   await keyboard.press('Space');
   await tab('create-submit');
   await keyboard.press('Enter');
   await page.waitForSelector('#error');
-  await focused('password-repeat');
+  await focused('password-new');
   await keyboard.type(password); // the first one is not sent back to the page
-  for (let i = 0; i < 3 && !await page.locator('#password-new:focus').count(); i++) await keyboard.press('Shift+Tab');
-  await keyboard.type(password);
   await arrives(page, shop, () => keyboard.press('Enter'));
 }));

@@ -69,6 +69,7 @@ type Draft struct {
 	Roles   []string
 	Profile map[string]any
 	Client  storage.ClientID // of the application to lead to; "": none
+	Inviter string           // name of who invites, for the person to read; "": none
 	Hand    Hand
 }
 
@@ -166,7 +167,7 @@ func (r *Registry) invite(ctx context.Context, v mfa.Caller, d Draft, n storage.
 // create stores a new invitation, with its user if there is one to create.
 func (r *Registry) create(ctx context.Context, v mfa.Caller, d Draft, a storage.Account, address storage.Identifier, user *storage.NewUser) (Made, error) {
 	now := r.now()
-	i := storage.Invitation{ID: storage.InvitationID(storage.TimeOrdered(now, r.random)), UserID: a.User.ID, Identifier: address.ID, Actor: v.Actor,
+	i := storage.Invitation{ID: storage.InvitationID(storage.TimeOrdered(now, r.random)), UserID: a.User.ID, Identifier: address.ID, Actor: v.Actor, Inviter: d.Inviter,
 		ClientID: d.Client, Created: user != nil, Sent: 1, CreatedAt: now, SentAt: now, ExpiresAt: now.Add(r.o.Life)}
 	m := Made{Invited: Invited{Invitation: i, Account: a, State: storage.InvitationPending}}
 	t := r.ticket(v, &m, address, mfa.EventUserInvited, d.Hand)

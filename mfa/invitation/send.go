@@ -28,6 +28,9 @@ func (r *Registry) ticket(v mfa.Caller, m *Made, address storage.Identifier, kin
 		if h.Application != "" {
 			data["application"] = h.Application
 		}
+		if i.Inviter != "" {
+			data["inviter"] = i.Inviter
+		}
 		out.Sends = []storage.Throttle{r.counter("address|" + address.Value)}
 		out.Messages = []storage.Message{notice.Message(i.SentAt, r.random, notice.Locale(&m.Account, v.Locale), address.Text(), notice.Invitation, data, i.ExpiresAt)}
 	}

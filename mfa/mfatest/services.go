@@ -39,6 +39,7 @@ type Options struct {
 	Codes    bool                                     // the Verifier sends codes by mail and text message
 	Toll     func(number string) (storage.Toll, bool) // of text messages; nil: see passcode.Options
 	Passkeys string                                   // domain of passkeys, whose pages are https; "": there are none
+	Trust    *passkey.Trust                           // which makers of passkeys are trusted; nil: none
 }
 
 // Services are those of a server, over a database that is removed after the test and with
@@ -97,7 +98,7 @@ func Open(t testing.TB, m Options) *Services {
 	methods := []mfa.Method{r.Password, r.TOTP}
 	if m.Passkeys != "" {
 		keys, err := passkey.New(r.Store, r.Keyring, rand.Reader, passkey.Options{Product: m.Options.Product, RPID: m.Passkeys,
-			Origins: []string{"https://" + m.Passkeys}, TTL: 5 * time.Minute, Enroll: 10 * time.Minute})
+			Origins: []string{"https://" + m.Passkeys}, TTL: 5 * time.Minute, Enroll: 10 * time.Minute, Trust: m.Trust})
 		must(t, err)
 		r.Passkey, methods = keys, append(methods, keys)
 	}

@@ -51,7 +51,7 @@ const (
 	AddressesRestored = "addresses_restored" // by the link of an earlier message
 	UsernameChanged   = "username_changed"   // "username"; may have "old"
 
-	Invitation = "invitation" // "product", "link" and "until"; may have "application"
+	Invitation = "invitation" // "product", "link" and "until"; may have "application" and "inviter"
 )
 
 // Templates returns every template.

@@ -78,7 +78,7 @@ func newMethod(name string, kind storage.IdentifierKind, send string, amr []stri
 	}
 	return &Method{kind: kind, send: send, keyring: k, random: random, o: o,
 		info: mfa.Info{Name: name, Texts: own, Kinds: []storage.Kind{storage.Have}, AMR: amr, Second: !o.NoFactor, Typed: true,
-			Numeric: true, Digits: digits, Sends: true, Enrolls: !o.NoFactor, Bucket: throttle.Factor}}
+			Numeric: true, Digits: digits, Sends: true, Life: o.TTL, Enrolls: !o.NoFactor, Bucket: throttle.Factor}}
 }
 
 // Info describes the method.

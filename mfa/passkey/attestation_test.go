@@ -165,6 +165,32 @@ func TestWhichAttestationsAreBelieved(t *testing.T) {
 	})
 }
 
+// WebAuthn Level 3 section 8.3: a key in a TPM is in hardware if its maker is trusted, and the chip certifies this very key.
+func TestAttestationsOfATPM(t *testing.T) {
+	known, unknown := maker(t), maker(t)
+	for name, tc := range map[string]struct {
+		tpm    passkeytest.TPM
+		want   mfa.Level
+		reason string
+	}{
+		"of a trusted maker": {passkeytest.TPM{Maker: known, Now: time.Now()}, mfa.PHRH, "trusted"},
+		"of another maker":   {passkeytest.TPM{Maker: unknown, Now: time.Now()}, mfa.PHR, "the certificate leads to no trusted root"},
+		"of another key":     {passkeytest.TPM{Maker: known, Now: time.Now(), Other: true}, mfa.PHR, "no attestation"},
+		"expired":            {passkeytest.TPM{Maker: known, Now: time.Now().AddDate(-3, 0, 0)}, mfa.PHR, "no attestation"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.trusting(passkey.TrustFiles{Roots: write(t, known.PEM())}, time.Now)
+			a, d := methodtest.Account("owner"), passkeytest.New(rpID, origin)
+			d.Authenticator.Aaguid = aaguid
+			p := w.attested(a, d, func(r mfa.Response) (mfa.Response, error) { return tc.tpm.Attest(d, r) })
+			if got := w.levels(a, d, p); got[0] != tc.want || got[2] != tc.want || p.Findings[0].Reason != tc.reason {
+				t.Errorf("levels %v, findings %+v; want %s, %q", got, p.Findings, tc.want, tc.reason)
+			}
+		})
+	}
+}
+
 // A key that lost its trust has lost it everywhere: for the prompt, for its next use and for what its
 // sessions hold.
 func TestTrustEndsAtOnce(t *testing.T) {

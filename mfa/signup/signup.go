@@ -48,6 +48,7 @@ type Store interface {
 	CreateTicket(ctx context.Context, t storage.NewTicket, now time.Time) error
 	TicketByLink(ctx context.Context, purpose, link string) (storage.Ticket, error)
 	GuessTicket(ctx context.Context, g storage.TicketGuess) (storage.Ticket, error)
+	ListInvitations(ctx context.Context, f storage.InvitationFilter) ([]storage.Invitation, error)
 }
 
 // Joiner creates or activates the user and spends the ticket, as users.Registry does.
@@ -173,6 +174,7 @@ type Opened struct {
 	Link    string
 	Purpose string
 	Name    string // the proven address
+	Inviter string // name of who invited; "": none was given
 	Return  ticket.Return
 	Fields  []Field
 	Terms   Terms
@@ -246,6 +248,13 @@ func (s *SignUps) invited(ctx context.Context, o *Opened) (bool, error) {
 	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool { return i.ID == o.ticket.Identifier })
 	if a.User.Status != storage.UserPending || i < 0 {
 		return false, nil
+	}
+	list, err := s.store.ListInvitations(ctx, storage.InvitationFilter{Now: s.now(), User: a.User.ID, Limit: 1})
+	if err != nil {
+		return false, fmt.Errorf("read invitation: %w", err)
+	}
+	if len(list) > 0 {
+		o.Inviter = list[0].Inviter
 	}
 	o.address, o.pending = a.Identifiers[i], &a
 	return true, nil

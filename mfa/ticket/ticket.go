@@ -26,8 +26,11 @@ import (
 	"sallyport/storage/seal"
 )
 
-// codes is the number of codes: nine digits (docs/decisions/0120).
-const codes = 1_000_000_000
+// Digits is the number of digits of a code (docs/decisions/0120), and codes how many there are.
+const (
+	Digits = 9
+	codes  = 1_000_000_000
+)
 
 // Keys of a job, beside those of its sender.
 const (
@@ -123,7 +126,7 @@ func (t *Tickets) New(m delivery.Outgoing, now time.Time) (storage.Ticket, map[s
 	if err != nil {
 		return storage.Ticket{}, nil, err
 	}
-	j, link, code := JobOf(m), storage.Random128(t.random), fmt.Sprintf("%09d", n)
+	j, link, code := JobOf(m), storage.Random128(t.random), fmt.Sprintf("%0*d", Digits, n)
 	values := map[string]string{"product": t.o.Product, "link": t.o.Page + link, "code": code, "minutes": strconv.Itoa(int(t.o.Life / time.Minute))}
 	return storage.Ticket{ID: storage.TicketID(m.ID), Purpose: t.o.Purpose, Link: link, Code: bound(j.Asker, code), ClientID: j.Return.Client,
 		CreatedAt: now, ExpiresAt: now.Add(t.o.Life)}, values, nil

@@ -34,6 +34,8 @@ type Rules struct {
 	MFA      string   // their policy; "": OFF
 	// ClientCredentials lets confidential clients have that grant.
 	ClientCredentials bool
+	// Algorithms returns those that the server has signing keys for; nil: every one.
+	Algorithms func() []string
 }
 
 // Read returns a client with the metadata in a JSON object, as input.Object reads it, and what is wrong
@@ -66,6 +68,9 @@ func (r Rules) Read(object map[string]any, have storage.Client) (storage.Client,
 		if !r.mayHave(grant) && !slices.Contains(have.GrantTypes, grant) {
 			faults = append(faults, clients.Fault{Field: "grant_types", Text: "must not have " + grant})
 		}
+	}
+	if r.Algorithms != nil {
+		faults = append(faults, clients.UnsignedFaults(c, r.Algorithms())...)
 	}
 	if have.ID != "" && (c.SubjectType == clients.Pairwise) != (have.SubjectType == clients.Pairwise) {
 		// Whoever knows the subjects of both types tells which are one user.

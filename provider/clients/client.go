@@ -2,6 +2,7 @@ package clients
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +58,29 @@ func New(c storage.Client) *Client {
 // itself without an initial access token. Its name and addresses are a stranger's.
 func (c *Client) Unvetted() bool {
 	return c.Document || c.Registration != nil && c.Registration.Token == ""
+}
+
+// Shown returns the client as users may see it, where its response goes to a redirect URI. Of an
+// unvetted client, whose name can be that of anybody, where the response goes comes before the name, and
+// there is no logo. The name of one with a document has the host of that already.
+func (c *Client) Shown(redirect string) storage.Client {
+	out := c.Client
+	if !c.Unvetted() {
+		return out
+	}
+	if out.LogoURI = ""; c.Document {
+		return out
+	}
+	from := string(c.ID)
+	if u, err := url.Parse(redirect); err == nil && u.Scheme != "" {
+		if from = u.Scheme; u.Scheme == "http" || u.Scheme == "https" {
+			from, _ = origin.Host(u.Hostname())
+		}
+	}
+	if out.Name = from; c.Name != "" {
+		out.Name += " (" + c.Name + ")"
+	}
+	return out
 }
 
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's

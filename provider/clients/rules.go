@@ -274,6 +274,23 @@ func (k *checker) checkPolicy() {
 	}
 }
 
+// UnsignedFaults returns the faults of a client whose tokens or responses the server could not sign. algs
+// are the algorithms that it has keys for.
+func UnsignedFaults(c storage.Client, algs []string) []Fault {
+	var out []Fault
+	for _, x := range []struct{ field, alg string }{
+		{"id_token_signed_response_alg", c.IDTokenAlg},
+		{"userinfo_signed_response_alg", c.UserinfoAlg},
+		{"authorization_signed_response_alg", c.AuthorizationAlg},
+		{"introspection_signed_response_alg", c.IntrospectionAlg},
+	} {
+		if slices.Contains(signing.Algorithms(), x.alg) && !slices.Contains(algs, x.alg) { // another fault otherwise
+			out = append(out, Fault{Field: x.field, Text: "must be one of " + strings.Join(algs, ", ") + ", for which the server has a key (signing_algs)"})
+		}
+	}
+	return out
+}
+
 func (k *checker) checkTokens() {
 	k.oneOf("id_token_signed_response_alg", k.IDTokenAlg, append([]string{""}, signing.Algorithms()...)...)
 	k.oneOf("id_token_claims", k.IDTokenClaims, "", "requested", "scopes")

@@ -3,6 +3,7 @@ package clients
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,5 +203,17 @@ func TestARememberedDeviceBelongsToPoliciesThatItSpares(t *testing.T) {
 		if k.checkPolicy(); slices.ContainsFunc(k.faults, func(f Fault) bool { return f.Field == "mfa_remember" }) != want {
 			t.Errorf("mfa %s with mfa_remember: %v", policy, k.faults)
 		}
+	}
+}
+
+// A client is refused when it is set up, not when it redeems its first code.
+func TestAlgorithmsWithoutAKey(t *testing.T) {
+	keys := []string{"RS256", "ES256"}
+	if got := UnsignedFaults(storage.Client{IDTokenAlg: "ES256", UserinfoAlg: "RS256"}, keys); got != nil {
+		t.Errorf("faults %v of algorithms that have keys", got)
+	}
+	got := UnsignedFaults(storage.Client{IDTokenAlg: "PS256", UserinfoAlg: "EdDSA", AuthorizationAlg: "PS256", IntrospectionAlg: "EdDSA"}, keys)
+	if len(got) != 4 || !strings.Contains(got[0].Text, "RS256, ES256") {
+		t.Errorf("faults %v, want one of each algorithm", got)
 	}
 }

@@ -43,6 +43,8 @@ type Records struct {
 	APIKeys *apikeys.Keys
 	// Explain returns the text of a refusal by mfa and provider.
 	Explain func(error) (string, bool)
+	// Algorithms returns those that the server has signing keys for; nil: every one.
+	Algorithms func() []string
 	// UsernamesEditable: users choose their user names, so that one alone does not say who a user is.
 	UsernamesEditable bool
 }
@@ -135,6 +137,11 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 		p.fault(path+".client_id", "belongs to the server itself")
 		return nil
 	}
+	if p.Algorithms != nil {
+		for _, f := range clients.UnsignedFaults(want, p.Algorithms()) {
+			p.fault(path+"."+f.Field, f.Text)
+		}
+	}
 	have, err := p.Clients.Client(ctx, want.ID)
 	if errors.Is(err, clients.ErrNotFound) {
 		step := clientStep{want: want, differences: ClientDifferences(storage.Client{}, want)}
@@ -148,11 +155,19 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 		return err
 	}
 	want.Registration = have.Registration
+	adopted := p.o.Single == Whole && have.Registration != nil
+	if adopted { // from now on the file says what the client is: it neither expires nor changes itself
+		want.Registration = nil
+	}
 	step := clientStep{was: &have, want: want, differences: ClientDifferences(have, want)}
 	if sameSecret(have, want) {
 		step.want.SecretHashes = have.SecretHashes
 	} else {
 		step.differences = append(step.differences, users.Difference{Key: "client_secret", Secret: true})
+	}
+	if adopted {
+		step.differences = append(step.differences, users.Difference{Key: "registration", From: "the client's own", To: "the operator's",
+			Warning: "its registration access token ends, and it does not expire"})
 	}
 	if len(step.differences) > 0 {
 		p.plan.clients = append(p.plan.clients, step)

@@ -2,9 +2,11 @@ package registration
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/input"
@@ -40,6 +42,11 @@ func (s *Service) verifyStatement(ctx context.Context, v mfa.Caller, text string
 	if err != nil {
 		return nil, badStatement("is signed by no key of its issuer, or with another algorithm")
 	}
+	// No type is registered for software statements. One that says that it is something else, such as an
+	// access token of the same issuer, is none (RFC 8725 section 3.11).
+	if typ := typeOf(text); typ != "" && !strings.EqualFold(typ, "JWT") {
+		return nil, badStatement("has the type of another kind of token")
+	}
 	now := s.now()
 	if exp, ok := moment(claims["exp"]); !ok || !exp.IsZero() && !exp.After(now.Add(-leeway)) {
 		return nil, badStatement("has expired")
@@ -64,6 +71,20 @@ func payload(text string) (map[string]any, error) {
 		return nil, err
 	}
 	return input.Object(raw)
+}
+
+// typeOf returns the typ of a JWT in compact form; "": it has none.
+func typeOf(text string) string {
+	head, _, _ := strings.Cut(text, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		return ""
+	}
+	var header struct {
+		Type string `json:"typ"`
+	}
+	_ = json.Unmarshal(raw, &header) // the signature was verified with it
+	return header.Type
 }
 
 // moment returns a NumericDate (RFC 7519 section 2); zero: there is none.

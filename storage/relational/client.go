@@ -95,7 +95,11 @@ func (e *Engine) replaceClient(ctx context.Context, c storage.Client, was time.T
 			err = q.spend("INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
 				string(c.ID), encode(c), micro(c.UpdatedAt))
 		} else {
-			err = q.spend("UPDATE clients SET document = ?, updated_at = ? WHERE id = ? AND updated_at = ?",
+			set := "document = ?, updated_at = ?"
+			if c.Registration == nil {
+				set += ", expires_at = 0, used_at = 0"
+			}
+			err = q.spend("UPDATE clients SET "+set+" WHERE id = ? AND updated_at = ?",
 				encode(c), micro(c.UpdatedAt), string(c.ID), micro(was))
 		}
 		if err == nil && also != "" {
@@ -126,6 +130,14 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 	if _, err := e.Client(ctx, id); err != nil {
 		return err
 	}
+	if err := e.deleteGrants(ctx, id, events); err != nil {
+		return err
+	}
+	return e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ?", string(id))
+}
+
+// deleteGrants removes the grants of a client in batches. The first one writes the events.
+func (e *Engine) deleteGrants(ctx context.Context, id storage.ClientID, events []storage.Event) error {
 	for more := true; more; {
 		err := e.step(ctx, "delete grants", func(q querier) error {
 			n, err := q.exec("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = ? LIMIT ?)", string(id), deleteBatch)
@@ -140,7 +152,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 		}
 		events = nil // written
 	}
-	return e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ?", string(id))
+	return nil
 }
 
 // removeClient removes a client by a statement, with what belongs to it.

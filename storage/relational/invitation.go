@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	invitationColumns  = "id, user_id, identifier_id, actor, client_id, created_user, sent, created_at, sent_at, expires_at, accepted_at"
-	invitationReturned = `CAST(id AS text), CAST(user_id AS text), CAST(identifier_id AS text), actor, client_id,
+	invitationColumns  = "id, user_id, identifier_id, actor, inviter, client_id, created_user, sent, created_at, sent_at, expires_at, accepted_at"
+	invitationReturned = `CAST(id AS text), CAST(user_id AS text), CAST(identifier_id AS text), actor, inviter, client_id,
 		CASE WHEN created_user THEN 1 ELSE 0 END, sent, created_at, sent_at, expires_at, accepted_at`
 
 	// lockPending locks a user who is pending. Like every change of a user it comes first, so that
@@ -32,7 +32,7 @@ func (e *Engine) CreateInvitation(ctx context.Context, n storage.NewInvitation, 
 			return err
 		}
 		in := insertInto("invitations (" + invitationColumns + ")")
-		in.add(ref(i.ID), ref(i.UserID), ref(i.Identifier), clean(i.Actor), clean(i.ClientID), i.Created, int64(1), micro(i.CreatedAt),
+		in.add(ref(i.ID), ref(i.UserID), ref(i.Identifier), clean(i.Actor), clean(i.Inviter), clean(i.ClientID), i.Created, int64(1), micro(i.CreatedAt),
 			micro(i.SentAt), micro(i.ExpiresAt), int64(0))
 		if err := in.run(q, ""); err != nil {
 			return err
@@ -128,13 +128,13 @@ func (e *Engine) ListInvitations(ctx context.Context, f storage.InvitationFilter
 	err := e.read(ctx, "list invitations", func(q querier) error {
 		out = nil
 		return q.each(query, args, func(rows scanner) error {
-			var id, user, identifier, actor, client text
+			var id, user, identifier, actor, inviter, client text
 			var created, sent, createdAt, sentAt, expires, accepted number
-			if err := rows.Scan(&id, &user, &identifier, &actor, &client, &created, &sent, &createdAt, &sentAt, &expires, &accepted); err != nil {
+			if err := rows.Scan(&id, &user, &identifier, &actor, &inviter, &client, &created, &sent, &createdAt, &sentAt, &expires, &accepted); err != nil {
 				return err
 			}
 			out = append(out, storage.Invitation{
-				ID: storage.InvitationID(id), UserID: storage.UserID(user), Identifier: storage.IdentifierID(identifier), Actor: string(actor),
+				ID: storage.InvitationID(id), UserID: storage.UserID(user), Identifier: storage.IdentifierID(identifier), Actor: string(actor), Inviter: string(inviter),
 				ClientID: storage.ClientID(client), Created: created == 1, Sent: int(sent), CreatedAt: createdAt.time(), SentAt: sentAt.time(),
 				ExpiresAt: expires.time(), AcceptedAt: accepted.time(),
 			})

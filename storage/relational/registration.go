@@ -9,7 +9,10 @@ import (
 	"sallyport/storage"
 )
 
-const clientsTable = "clients"
+const (
+	clientsTable = "clients"
+	expiryFinal  = 1 // expires_at of a client that is being removed
+)
 
 // RegisterClient implements storage.Registrations. Concurrent registrations may exceed the limit by as
 // many as there are.
@@ -23,14 +26,14 @@ func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused
 				return err
 			}
 		}
-		limit := int64(maxUnused)
-		if c.Registration.Token != "" {
+		admitted, limit := c.Registration.Token != "", int64(maxUnused)
+		if admitted {
 			limit = math.MaxInt64
 		}
-		err := q.spend(`INSERT INTO clients (id, document, updated_at, used_at, expires_at)
-			SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint), 0, CAST(? AS bigint)
-			WHERE (SELECT COUNT(*) FROM clients WHERE expires_at > 0 AND used_at = 0) < ? ON CONFLICT (id) DO NOTHING`,
-			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), limit)
+		err := q.spend(`INSERT INTO clients (id, document, updated_at, used_at, expires_at, admitted)
+			SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint), 0, CAST(? AS bigint), CAST(? AS boolean)
+			WHERE (SELECT COUNT(*) FROM clients WHERE expires_at > 0 AND used_at = 0 AND NOT admitted) < ? ON CONFLICT (id) DO NOTHING`,
+			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), admitted, limit)
 		if err != nil {
 			return err
 		}
@@ -50,8 +53,8 @@ func (e *Engine) ReplaceRegistration(ctx context.Context, c storage.Client, was 
 // UseClient implements storage.Registrations.
 func (e *Engine) UseClient(ctx context.Context, id storage.ClientID, now, keep time.Time) error {
 	return e.write(ctx, "use client", func(q querier) error {
-		return q.send("UPDATE clients SET used_at = ?, expires_at = ? WHERE id = ? AND expires_at > 0 AND used_at < ?",
-			micro(now), micro(keep), string(id), micro(now))
+		return q.send("UPDATE clients SET used_at = ?, expires_at = ? WHERE id = ? AND expires_at > ? AND used_at < ?",
+			micro(now), micro(keep), string(id), expiryFinal, micro(now))
 	})
 }
 
@@ -72,7 +75,7 @@ func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (in
 		if err != nil {
 			break
 		}
-		err = e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ? AND expires_at > 0 AND expires_at <= ?", string(id), micro(now))
+		err = e.removeExpired(ctx, id, now)
 		if errors.Is(err, storage.ErrNotFound) { // it was used or deleted meanwhile
 			err = nil
 			continue
@@ -81,6 +84,21 @@ func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (in
 	}
 	e.meter.swept[clientsTable].Add(int64(removed))
 	return removed, err
+}
+
+// removeExpired removes a client that has expired. It may have more grants than one transaction
+// should remove, so its expiry becomes final first: from then on no use keeps it.
+func (e *Engine) removeExpired(ctx context.Context, id storage.ClientID, now time.Time) error {
+	err := e.step(ctx, "end expired client", func(q querier) error {
+		return q.change("UPDATE clients SET expires_at = ? WHERE id = ? AND expires_at > 0 AND expires_at <= ?", expiryFinal, string(id), micro(now))
+	})
+	if err == nil {
+		err = e.deleteGrants(ctx, id, nil)
+	}
+	if err == nil {
+		err = e.removeClient(ctx, id, "DELETE FROM clients WHERE id = ? AND expires_at = ?", string(id), expiryFinal)
+	}
+	return err
 }
 
 const tokenRest = "hash, name, max_uses, uses, created_at, used_at, expires_at"

@@ -20,7 +20,7 @@ func (w *fixture) invitation(email string) storage.NewInvitation {
 func (w *fixture) invitationOf(user storage.UserID, address storage.Identifier) storage.NewInvitation {
 	t := w.newTicket(person{id: user}, storage.PurposeInvitation, address.ID)
 	return storage.NewInvitation{Ticket: storage.NewTicket{Ticket: t}, Invitation: storage.Invitation{
-		ID: ordered[storage.InvitationID](w.now), UserID: user, Identifier: address.ID, Actor: "admin", ClientID: "app", Sent: 1,
+		ID: ordered[storage.InvitationID](w.now), UserID: user, Identifier: address.ID, Actor: "admin", Inviter: "Vera Lind", ClientID: "app", Sent: 1,
 		CreatedAt: w.now, SentAt: w.now, ExpiresAt: t.ExpiresAt}}
 }
 

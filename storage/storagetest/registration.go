@@ -86,6 +86,29 @@ func registrations(w *fixture) {
 		w.is(w.s.RegisterClient(w.ctx, w.registered(""), 0, w.now, nil), storage.ErrConflict)
 		w.ok(w.s.RegisterClient(w.ctx, w.registered(w.registrationToken(1).ID), 0, w.now, nil))
 	})
+	w.test("clients with a token take no place of strangers", func(w *fixture) {
+		places := 1 // with those of the tests before
+		for errors.Is(w.s.RegisterClient(w.ctx, w.registered(""), places, w.now, nil), storage.ErrConflict) {
+			places++
+		}
+		t := w.registrationToken(5)
+		for range 5 {
+			w.ok(w.s.RegisterClient(w.ctx, w.registered(t.ID), places, w.now, nil))
+		}
+		w.ok(w.s.RegisterClient(w.ctx, w.registered(""), places+1, w.now, nil))
+		w.is(w.s.RegisterClient(w.ctx, w.registered(""), places+1, w.now, nil), storage.ErrConflict)
+	})
+	w.test("a client that an operator adopts does not expire", func(w *fixture) {
+		c := w.registered("")
+		w.ok(w.s.RegisterClient(w.ctx, c, many, w.now, nil))
+		was, ends := c.UpdatedAt, c.Registration.ExpiresAt
+		c.Registration, c.UpdatedAt = nil, was.Add(time.Second)
+		w.ok(w.s.ReplaceClient(w.ctx, c, was, nil))
+		_, err := w.s.Sweep(w.ctx, ends.Add(time.Hour), 1000)
+		w.ok(err)
+		_, err = w.s.Client(w.ctx, c.ID)
+		w.ok(err)
+	})
 	w.test("a client that changes itself is asked about again", func(w *fixture) {
 		p := w.addUser()
 		c := storage.Client{ID: "app", Name: "one", CreatedAt: w.now, UpdatedAt: w.now}

@@ -84,7 +84,7 @@ func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, b
 
 // clientName is the name of an application; its id if it has been deleted.
 func (p *Pages) clientName(ctx context.Context, id storage.ClientID) (string, error) {
-	c, err := p.provider.Client(ctx, id)
+	c, err := p.provider.Shown(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return string(id), nil
 	}

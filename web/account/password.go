@@ -32,9 +32,9 @@ func (p *Pages) passwordForm(c *gin.Context, call ownerCall) {
 func (p *Pages) password(c *gin.Context, call ownerCall) {
 	change := selfservice.PasswordChange{Old: c.PostForm("old"), New: c.PostForm("new"), EndOthers: c.PostForm("others") != ""}
 	d := passwordPage{KeepOthers: !change.EndOthers}
-	if change.New != c.PostForm("repeat") {
+	if page.Differs(c) {
 		d.Fault = "repeat"
-		p.show(c, call, http.StatusUnprocessableEntity, "account_password", d, &page.Alert{Key: "account.differ", Wrong: true})
+		p.show(c, call, http.StatusUnprocessableEntity, "account_password", d, &page.Alert{Key: "password.differ", Wrong: true})
 		return
 	}
 	if err := p.accounts.ChangePassword(c.Request.Context(), call.caller, call.owner, change); err != nil {

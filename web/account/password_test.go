@@ -79,7 +79,7 @@ func TestChangingThePassword(t *testing.T) {
 	const fresh = "seven grey geese on ice"
 	for _, tc := range []struct{ name, old, fresh, repeat, text string }{
 		{"the old one is wrong", "not it at all", fresh, fresh, "current password is wrong"},
-		{"the new ones differ", password, fresh, fresh + "!", "new passwords are not the same"},
+		{"the new ones differ", password, fresh, fresh + "!", "passwords are not the same"},
 		{"the new one is too short", password, "short", "short", "too short"},
 		{"the new one is too common", password, "password123", "password123", "too common"},
 		{"nothing is typed", "", "", "", "too short"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/invitation"
 	"sallyport/provider/desired"
@@ -28,7 +29,8 @@ type Invitation struct {
 	Email      string                  `json:"email,omitempty"`
 	Roles      []string                `json:"roles,omitempty"`
 	Client     storage.ClientID        `json:"client,omitempty"`
-	InvitedBy  string                  `json:"invited_by"` // as the actor of an event
+	InvitedBy  string                  `json:"invited_by"`        // as the actor of an event
+	Inviter    string                  `json:"inviter,omitempty"` // as the person reads it
 	Sent       int                     `json:"sent"`
 	CreatedAt  time.Time               `json:"created_at"`
 	SentAt     time.Time               `json:"sent_at"`
@@ -36,8 +38,11 @@ type Invitation struct {
 	AcceptedAt *time.Time              `json:"accepted_at,omitempty"`
 }
 
+// maxInviter is the length of the name of who invites, in bytes.
+const maxInviter = 100
+
 func newInvitation(i invitation.Invited) Invitation {
-	return Invitation{ID: i.ID, State: i.State, User: i.UserID, Email: i.Email(), Roles: i.Account.User.Roles, Client: i.ClientID, InvitedBy: i.Actor,
+	return Invitation{ID: i.ID, State: i.State, User: i.UserID, Email: i.Email(), Roles: i.Account.User.Roles, Client: i.ClientID, InvitedBy: i.Actor, Inviter: i.Inviter,
 		Sent: i.Sent, CreatedAt: i.CreatedAt, SentAt: i.SentAt, ExpiresAt: i.ExpiresAt, AcceptedAt: moment(i.AcceptedAt)}
 }
 
@@ -105,9 +110,12 @@ func (s *Surface) createInvitation(c *gin.Context, v mfa.Caller) {
 		return
 	}
 	in.Required("email")
-	d := invitation.Draft{Email: in.Text("email"), Roles: in.List("roles"), Client: storage.ClientID(in.Text("client")), Hand: invitation.Hand{Link: in.Flag("link")}}
+	d := invitation.Draft{Email: in.Text("email"), Roles: in.List("roles"), Client: storage.ClientID(in.Text("client")), Inviter: in.Text("inviter"), Hand: invitation.Hand{Link: in.Flag("link")}}
 	if o := in.Object("profile"); o != nil {
 		d.Profile = o.Members
+	}
+	if len(d.Inviter) > maxInviter || !input.Shown(d.Inviter) {
+		in.Fault("inviter", "must be a name that can be shown, of at most 100 bytes")
 	}
 	if !s.valid(c, in) {
 		return

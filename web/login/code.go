@@ -28,6 +28,7 @@ type codePage struct {
 	Numeric  bool
 	Digits   int
 	Sends    bool
+	Minutes  int      // how long a code is valid that is sent
 	Others   []string // other methods that can replace the password
 	Left     int      // tries left for the code
 	Pause    int      // seconds until another code can be sent
@@ -146,6 +147,7 @@ func (p *Pages) showCode(c *gin.Context, call signin.Call, code int, d codePage,
 	}
 	i, _ := p.verifier.Info(d.Method)
 	d.Numeric, d.Digits, d.Sends = i.Numeric, i.Digits, i.Sends
+	d.Minutes = int(i.Life.Minutes())
 	d.Others = slices.DeleteFunc(p.codeMethods(call), func(name string) bool { return name == d.Method })
 	v := p.page(c, call, d)
 	v.Alert = v.OfMethod(a, d.Method, p.verifier.AddressKind(d.Method))

@@ -142,12 +142,11 @@ func (p *Pages) reset(c *gin.Context) {
 	if !ok {
 		return
 	}
-	plain := c.PostForm("new")
-	if plain != c.PostForm("repeat") {
-		p.showReset(c, http.StatusUnprocessableEntity, o, "repeat", &page.Alert{Key: "reset.differ", Wrong: true})
+	if page.Differs(c) {
+		p.showReset(c, http.StatusUnprocessableEntity, o, "repeat", &page.Alert{Key: "password.differ", Wrong: true})
 		return
 	}
-	err := p.resets.Set(c.Request.Context(), p.caller(c), o, plain)
+	err := p.resets.Set(c.Request.Context(), p.caller(c), o, c.PostForm("new"))
 	switch {
 	case err == nil:
 		page.Redirect(c, page.Path("/password-changed", o.Return.Request, o.Return.Client))

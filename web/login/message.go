@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/throttle"
+	"sallyport/mfa/ticket"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -37,6 +38,9 @@ type messagePage struct {
 
 // Mailbox is the mailbox that the message is read in, as far as the typed name tells.
 func (d messagePage) Mailbox() *page.Mailbox { return page.MailboxOf(d.Username) }
+
+// Digits is the number of digits of the code.
+func (d messagePage) Digits() int { return ticket.Digits }
 
 // sentParam of an address holds a sealed sentState.
 const (

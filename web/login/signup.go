@@ -111,6 +111,7 @@ func (p *Pages) signUpCode(c *gin.Context) {
 // createPage is the data of the page on which a person becomes a user.
 type createPage struct {
 	Link, Purpose, Name string
+	Inviter             string // name of who invited; "": none was given, or nobody did
 	Fields              []signup.Field
 	Terms               signup.Terms
 	Accepted            bool // the box of the terms is ticked
@@ -183,9 +184,9 @@ func (p *Pages) create(c *gin.Context) {
 	}
 	if a.Creation = c.PostForm("creation"); a.Creation != "" {
 		a.Response = page.ResponseOf(c)
-	} else if o.Password() && a.Password != c.PostForm("repeat") {
+	} else if o.Password() && page.Differs(c) {
 		d.Fault = "repeat"
-		p.showCreate(c, http.StatusUnprocessableEntity, o, d, &page.Alert{Key: "reset.differ", Wrong: true})
+		p.showCreate(c, http.StatusUnprocessableEntity, o, d, &page.Alert{Key: "password.differ", Wrong: true})
 		return
 	}
 	done, err := p.signups.Accept(c.Request.Context(), p.caller(c), o, a)
@@ -252,7 +253,7 @@ func (p *Pages) askPasskey(c *gin.Context, o signup.Opened, d createPage, a sign
 }
 
 func (p *Pages) showCreate(c *gin.Context, status int, o signup.Opened, d createPage, a *page.Alert) {
-	d.Link, d.Purpose, d.Name, d.Fields, d.Terms = o.Link, o.Purpose, o.Name, o.Fields, o.Terms
+	d.Link, d.Purpose, d.Name, d.Inviter, d.Fields, d.Terms = o.Link, o.Purpose, o.Name, o.Inviter, o.Fields, o.Terms
 	d.Password, d.Offer = o.Password(), len(o.Methods) > 1
 	v := p.outside(c, o.Return, d)
 	if v.Alert = v.OfPassword(a); d.Call != "" || c.Request.Method == http.MethodPost {

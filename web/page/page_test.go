@@ -60,7 +60,7 @@ func serve(t testing.TB, l *Look, method, path string) *httptest.ResponseRecorde
 }
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(language|code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll|send\.ways)\.`)
+	pagetest.Check(t, embedded, `^(language|code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll|send\.ways|password\.differ)\.`)
 }
 
 func TestTextsNameTheParametersOfAnAlert(t *testing.T) {

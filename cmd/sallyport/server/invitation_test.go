@@ -48,8 +48,8 @@ func TestAnInvitedPersonAccepts(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		p := newPeople(t, settings)
 		p.sending()
-		m, link := p.invited(1, invitation.Draft{Email: "grace@example.com", Roles: []string{"editor"}, Client: "shop", Hand: invitation.Hand{Application: "Shop"}})
-		if text := p.nth(1); !strings.Contains(text, "You are invited to an account") || !strings.Contains(text, link) {
+		m, link := p.invited(1, invitation.Draft{Email: "grace@example.com", Roles: []string{"editor"}, Client: "shop", Inviter: "Vera <b>Lind", Hand: invitation.Hand{Application: "Shop"}})
+		if text := p.nth(1); !strings.Contains(text, "Vera <b>Lind has invited you to an account") || !strings.Contains(text, link) {
 			t.Errorf("the mail is %s", text)
 		}
 		for _, method := range []string{"HEAD", "GET", "GET", "HEAD"} { // a scanner
@@ -62,6 +62,11 @@ func TestAnInvitedPersonAccepts(t *testing.T) {
 		if a := p.account("grace@example.com"); a.User.Status != storage.UserPending {
 			t.Errorf("a GET made the user %s", a.User.Status)
 		}
+		b := p.browser()
+		b.Get(link)
+		if body := b.Page.Body.String(); !strings.Contains(body, "Vera &lt;b&gt;Lind has invited you to shop.") {
+			t.Errorf("the page does not say who invites: %s", body)
+		}
 		p.accept(link).Must("/signed-up", 200)
 		a := p.account("grace@example.com")
 		if a.User.ID != m.UserID || a.User.Status != storage.UserActive || !slices.Equal(a.User.Roles, []string{"editor"}) || a.Identifiers[0].VerifiedAt.IsZero() || len(a.Authenticators) != 1 {
@@ -70,7 +75,6 @@ func TestAnInvitedPersonAccepts(t *testing.T) {
 		if i, err := p.Invitations.Get(t.Context(), m.ID); err != nil || i.State != storage.InvitationAccepted {
 			t.Errorf("invitation = %+v, %v", i, err)
 		}
-		b := p.browser()
 		b.Get(link)
 		b.Must(link, 410)
 		b = p.atLogin()

@@ -281,6 +281,7 @@ func TestHostileRegistrations(t *testing.T) {
 		"too long":                       {`{"x":"` + strings.Repeat("x", 70<<10) + `"}`, 413},
 		"a sector on this machine":       {`{"redirect_uris":["https://rp.example/cb"],"sector_identifier_uri":"https://127.0.0.1/s"}`, 400},
 		"a sector at a metadata service": {`{"redirect_uris":["https://rp.example/cb"],"sector_identifier_uri":"https://169.254.169.254/s"}`, 400},
+		"an algorithm without a key":     {`{"redirect_uris":["https://rp.example/cb"],"id_token_signed_response_alg":"PS256"}`, 400},
 		"a statement that is no text":    {`{"redirect_uris":["https://rp.example/cb"],"software_statement":{}}`, 400},
 	} {
 		code, out, _ := g.send("POST", "/register", "", x.body)

@@ -47,8 +47,12 @@ func TestSectorsAreFetched(t *testing.T) {
 
 // Conformance (Registration): RFC 7591 2.3: what the software statement of a trusted issuer says wins, also later; others are refused
 func TestSoftwareStatements(t *testing.T) {
-	sign := func(key any, alg jose.SignatureAlgorithm, claims string) string {
-		s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, nil)
+	sign := func(key any, alg jose.SignatureAlgorithm, claims string, typ ...jose.ContentType) string {
+		var o jose.SignerOptions
+		for _, t := range typ {
+			o.WithType(t)
+		}
+		s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, &o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +100,8 @@ func TestSoftwareStatements(t *testing.T) {
 		"for another server":          {sign(trusted, jose.ES256, `{"iss":"https://trust.example","aud":"https://other.example"}`), "invalid_software_statement"},
 		"with a name twice":           {sign(trusted, jose.ES256, `{"iss":"https://trust.example","client_name":"a","client_name":"b"}`), "invalid_software_statement"},
 		"with an address that is bad": {sign(trusted, jose.ES256, `{"iss":"https://trust.example","redirect_uris":["http://rp.example"]}`), "invalid_redirect_uri"},
+		"with the type JWT":           {sign(trusted, jose.ES256, claims, "jwt"), ""},
+		"an access token":             {sign(trusted, jose.ES256, claims, "at+jwt"), "invalid_software_statement"},
 		"no JWT":                      {"x", "invalid_software_statement"},
 	} {
 		code, out, _ := g.send("POST", "/register", "", fmt.Sprintf(`{"client_name":"Mine","redirect_uris":["https://mine.example/cb"],"software_statement":%q}`, x[0]))

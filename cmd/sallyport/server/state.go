@@ -14,7 +14,7 @@ import (
 
 // Records are the records that a desired state is compared with.
 func (s *Server) Records() desired.Records {
-	return desired.Records{Store: s.Store, Users: s.Users, Clients: s.Clients, APIKeys: s.APIKeys, Explain: admin.Explain, UsernamesEditable: s.editable}
+	return desired.Records{Store: s.Store, Users: s.Users, Clients: s.Clients, APIKeys: s.APIKeys, Explain: admin.Explain, UsernamesEditable: s.editable, Algorithms: s.Provider.Algorithms}
 }
 
 // LoadPlan reads a desired-state file and compares it with the records.

@@ -85,21 +85,13 @@ func (d *Device) AttestItself(r mfa.Response) (mfa.Response, error) {
 // AttestNothing removes the attestation of a response, as browsers do that were not asked for it.
 func AttestNothing(r mfa.Response) (mfa.Response, error) { return attest(r, nil, nil) }
 
+// attest replaces the attestation by a packed one with a signature; without one there is none.
 func attest(r mfa.Response, certificate []byte, sign func(digest []byte) ([]byte, error)) (mfa.Response, error) {
-	out, part, err := partsOf(r)
-	if err != nil {
-		return nil, err
+	if sign == nil {
+		return stated(r, "none", func([]byte) ([]byte, error) { return []byte{0xa0}, nil })
 	}
-	data := authData(member(part, "attestationObject"))
-	if data == nil {
-		return nil, errors.New("there is no authenticator data")
-	}
-	// CBOR (RFC 8949) in canonical order.
-	object := append([]byte{0xa3}, append(cborText("fmt"), cborText("none")...)...)
-	object = append(append(object, cborText("attStmt")...), 0xa0)
-	if sign != nil {
-		hash := sha256.Sum256(member(part, "clientDataJSON"))
-		digest := sha256.Sum256(append(bytes.Clone(data), hash[:]...))
+	return stated(r, "packed", func(signed []byte) ([]byte, error) {
+		digest := sha256.Sum256(signed)
 		signature, err := sign(digest[:])
 		if err != nil {
 			return nil, err
@@ -108,9 +100,29 @@ func attest(r mfa.Response, certificate []byte, sign func(digest []byte) ([]byte
 		if certificate != nil {
 			statement, head = append(append(statement, append(cborText("x5c"), 0x81)...), cborBytes(certificate)...), 0xa3
 		}
-		object = append([]byte{0xa3}, append(cborText("fmt"), cborText("packed")...)...)
-		object = append(append(object, append(cborText("attStmt"), head)...), statement...)
+		return append([]byte{head}, statement...), nil
+	})
+}
+
+// stated replaces the attestation of a response by a statement about what the device signs: the
+// authenticator data and the hash of the client data.
+func stated(r mfa.Response, format string, statement func(signed []byte) ([]byte, error)) (mfa.Response, error) {
+	out, part, err := partsOf(r)
+	if err != nil {
+		return nil, err
 	}
+	data := authData(member(part, "attestationObject"))
+	if data == nil {
+		return nil, errors.New("there is no authenticator data")
+	}
+	hash := sha256.Sum256(member(part, "clientDataJSON"))
+	text, err := statement(append(bytes.Clone(data), hash[:]...))
+	if err != nil {
+		return nil, err
+	}
+	// CBOR (RFC 8949) in canonical order.
+	object := append([]byte{0xa3}, append(cborText("fmt"), cborText(format)...)...)
+	object = append(append(object, cborText("attStmt")...), text...)
 	object = append(append(object, cborText("authData")...), cborBytes(data)...)
 	part["attestationObject"] = base64.RawURLEncoding.EncodeToString(object)
 	return json.Marshal(out)

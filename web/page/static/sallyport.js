@@ -45,6 +45,33 @@
     ["keydown", "keyup", "mousedown", "blur"].forEach(function (type) { field.addEventListener(type, look); });
   });
 
+  // Who can see what they type need not type it twice.
+  each("[data-repeat]", function (part) {
+    var field = part.querySelector("input");
+    if (!field.hasAttribute("aria-invalid")) { part.hidden = field.disabled = true; }
+  });
+
+  // Says how long a new password is, as the server counts. It knows the other rules only when the form is sent.
+  // A screen reader hears when the length is reached, not every number.
+  each("[data-measure]", function (line) {
+    var field = line.parentNode.querySelector("input"), least = Number(line.getAttribute("data-measure")), heard = document.createElement("p");
+    heard.className = "aside";
+    heard.setAttribute("role", "status");
+    line.setAttribute("aria-hidden", "true");
+    line.insertAdjacentElement("afterend", heard);
+    function look() {
+      var text = field.value.normalize ? field.value.normalize("NFKC") : field.value;
+      var length = text.replace(/[\uD800-\uDBFF][\uDC00-\uDFFF]/g, "_").length, enough = length >= least;
+      line.hidden = length === 0;
+      line.textContent = enough ? line.getAttribute("data-enough") : line.getAttribute("data-short").replace("#", length);
+      line.classList.toggle("enough", enough);
+      var said = enough ? line.textContent : "";
+      if (heard.textContent !== said) { heard.textContent = said; }
+    }
+    field.addEventListener("input", look);
+    look();
+  });
+
   // Submits a code as soon as all digits are typed, pasted or filled in: once, and never
   // while the user corrects one.
   each("[data-complete]", function (field) {
@@ -54,7 +81,7 @@
     hint.id = "complete";
     hint.textContent = field.getAttribute("data-hint");
     field.insertAdjacentElement("afterend", hint);
-    field.setAttribute("aria-describedby", (field.getAttribute("aria-describedby") + " complete").trim());
+    field.setAttribute("aria-describedby", ((field.getAttribute("aria-describedby") || "") + " complete").trim());
     field.addEventListener("input", function () {
       var now = field.value.replace(/\s/g, ""), typed = before.length < length && now.indexOf(before) === 0;
       before = now;
