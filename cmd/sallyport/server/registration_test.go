@@ -328,7 +328,8 @@ func TestAFloodOfRegistrations(t *testing.T) {
 	})
 }
 
-// A desired state deletes no client that it never had, and an operator's change leaves it its token.
+// A desired state deletes no client that it never had, and adopts one that it names: that neither
+// expires nor changes itself any more. Other changes of operators leave a client its token.
 func TestOperatorsAndRegisteredClients(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
@@ -337,7 +338,7 @@ func TestOperatorsAndRegisteredClients(t *testing.T) {
 	if err := os.WriteFile(file, []byte("clients:\n  - {client_id: "+id+", client_name: Renamed, client_secret: 0123456789abcdef0123456789abcdef, redirect_uris: [\"https://rp.example/cb\"], consent: ask, mfa: ALWAYS}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	other, _, _ := g.registered(plainClient)
+	other, kept, _ := g.registered(plainClient)
 	plan, err := g.LoadPlan(t.Context(), file, desired.Options{Prune: true})
 	if err == nil {
 		err = g.Records().CarryOut(t.Context(), mfa.Caller{Actor: "admin"}, plan)
@@ -345,23 +346,33 @@ func TestOperatorsAndRegisteredClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Store.Client(t.Context(), storage.ClientID(other)); err != nil {
-		t.Errorf("--prune deletes a client that registered itself: %v", err)
+	update := func(id string) string {
+		return fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://rp.example/cb"]}`, id)
 	}
-	code, out, _ := g.send("PUT", "/register/"+id, token, fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://rp.example/cb"]}`, id))
-	if stored, err := g.Store.Client(t.Context(), storage.ClientID(id)); code != 200 || err != nil || stored.MFA != "ALWAYS" {
+	g.refused("an adopted client", 401, "invalid_token")(g.send("PUT", "/register/"+id, token, update(id)))
+	if stored, err := g.Store.Client(t.Context(), storage.ClientID(id)); err != nil || stored.MFA != "ALWAYS" || stored.Registration != nil {
+		t.Errorf("adopted: %+v, %v", stored, err)
+	}
+	// change is what the admin API does.
+	change := func(how func(*storage.Client)) {
+		t.Helper()
+		stored, err := g.Store.Client(t.Context(), storage.ClientID(other))
+		if err == nil {
+			was := stored
+			how(&stored)
+			err = g.Clients.Change(t.Context(), mfa.Caller{Actor: "admin"}, was, stored)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(c *storage.Client) { c.MFA = "ALWAYS" })
+	code, out, _ := g.send("PUT", "/register/"+other, kept, update(other))
+	if stored, err := g.Store.Client(t.Context(), storage.ClientID(other)); code != 200 || err != nil || stored.MFA != "ALWAYS" {
 		t.Errorf("PUT: %d %v; stored %+v, %v", code, out, stored, err)
 	}
-	stored, err := g.Store.Client(t.Context(), storage.ClientID(id))
-	if err == nil {
-		was := stored
-		stored.Disabled = true
-		err = g.Clients.Change(t.Context(), mfa.Caller{Actor: "admin"}, was, stored)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.refused("a disabled client", 401, "invalid_token")(g.send("GET", "/register/"+id, fmt.Sprint(out["registration_access_token"]), ""))
+	change(func(c *storage.Client) { c.Disabled = true })
+	g.refused("a disabled client", 401, "invalid_token")(g.send("GET", "/register/"+other, fmt.Sprint(out["registration_access_token"]), ""))
 }
 
 // registrationWalk makes every call about initial access tokens.
