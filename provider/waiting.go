@@ -162,7 +162,7 @@ func (a *Announcer) Send(ctx context.Context, m delivery.Outgoing) error {
 	if wanted := oauth.Fields(found.Details.Params.Get("ui_locales")); len(wanted) > 0 {
 		locale = wanted[0]
 	}
-	messages := p.verifier.Waiting(&account, c.Name, locale)
+	messages := p.verifier.Waiting(&account, c.Shown(c.FirstRedirect()).Name, locale)
 	for i := range messages {
 		sum := sha256.Sum256([]byte("waiting request|" + string(found.ID) + "|" + strconv.Itoa(i)))
 		messages[i].ID, messages[i].ExpiresAt = storage.FromBytes[storage.MessageID]([16]byte(sum[:16])), found.ExpiresAt

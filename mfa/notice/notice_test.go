@@ -103,6 +103,28 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 	}
 }
 
+// An address on a line of its own is there to be followed, also in a mail program that makes no links.
+func TestAnAddressOnItsLineIsALink(t *testing.T) {
+	r := newRenderer(t)
+	for _, template := range notice.Templates() {
+		for _, locale := range []string{"en", "de"} {
+			data := values()
+			if notice.HasCode(template) {
+				data["link"] = "https://login.example.com/reset?token=abc"
+			}
+			got, err := r.Render(notice.Mail, template, locale, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.SplitSeq(got.Text, "\n") {
+				if strings.HasPrefix(line, "https://") && !strings.Contains(line, " ") && !strings.Contains(got.HTML, `<a href="`+line+`"`) {
+					t.Errorf("%s in %s does not link to %s: %s", template, locale, line, got.HTML)
+				}
+			}
+		}
+	}
+}
+
 // Operators find every message in the guide of those who write their texts themselves, and every
 // notice in the guide to notices.
 func TestTheGuidesNameEveryTemplate(t *testing.T) {

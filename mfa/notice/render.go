@@ -1,7 +1,6 @@
 package notice
 
 import (
-	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -144,7 +143,7 @@ func (r *Renderer) mail(l *language, tongue, name string, values map[string]stri
 	}
 	var html strings.Builder
 	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"],
-		"Address": values["notme"], "Label": label, "Link": cmp.Or(values["link"], values["undo"])})
+		"Address": values["notme"], "Label": label, "Links": map[string]bool{values["link"]: true, values["undo"]: true, r.account: true}})
 	if err != nil {
 		return Content{}, fmt.Errorf("render message %s as HTML", name)
 	}

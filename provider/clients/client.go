@@ -83,6 +83,14 @@ func (c *Client) Shown(redirect string) storage.Client {
 	return out
 }
 
+// FirstRedirect returns the redirect URI of the client where no request names one; "": it has none.
+func (c *Client) FirstRedirect() string {
+	if len(c.RedirectURIs) == 0 {
+		return ""
+	}
+	return c.RedirectURIs[0]
+}
+
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's
 // own settings.
 func SetDefaults(c *storage.Client) {

@@ -75,12 +75,12 @@ func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (in
 		if err != nil {
 			break
 		}
-		err = e.removeExpired(ctx, id, now)
-		if errors.Is(err, storage.ErrNotFound) { // it was used or deleted meanwhile
+		switch err = e.removeExpired(ctx, id, now); {
+		case err == nil:
+			removed++
+		case errors.Is(err, storage.ErrNotFound): // it was used or deleted meanwhile
 			err = nil
-			continue
 		}
-		removed++
 	}
 	e.meter.swept[clientsTable].Add(int64(removed))
 	return removed, err

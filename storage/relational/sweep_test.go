@@ -105,6 +105,56 @@ func TestSweepOfGrantsUsesIndex(t *testing.T) {
 	})
 }
 
+// TestSweepOfClients: the grants of a client go first, in batches, and a client counts as removed when it is.
+func TestSweepOfClients(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e, db := open(t, dsn, keyring(t)), direct(t, dsn)
+		register := func(id storage.ClientID) {
+			t.Helper()
+			c := storage.Client{ID: id, Name: "App", CreatedAt: t0, UpdatedAt: t0, Registration: &storage.Registration{TokenHash: []byte{1}, At: t0, ExpiresAt: t0.Add(time.Hour)}}
+			if err := e.RegisterClient(t.Context(), c, 1000, t0, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		register("first")
+		const grants, late = 2100, "4000000000000000" // microseconds: these grants have not expired
+		var rows []string
+		for range grants {
+			rows = append(rows, "('"+storage.TimeOrdered(t0, rand.Reader)+"', 'first', '{}', FALSE, FALSE, 0, 0, "+late+", "+late+", 0, 0, '', "+late+", 1)")
+		}
+		change(t, db, "INSERT INTO grants (id, client_id, auth, offline, refreshable, generation, rotated_at, refresh_until, "+
+			"expires_at, created_at, revoked_at, revoke_reason, sweep_at, redeemed_at) VALUES "+strings.Join(rows, ", "))
+		refuse, allow := "CREATE TRIGGER refuse BEFORE DELETE ON clients BEGIN SELECT RAISE(ABORT, 'refused'); END", "DROP TRIGGER refuse"
+		if !strings.HasPrefix(dsn, "sqlite:") {
+			refuse = `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+				CREATE TRIGGER refuse BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION refuse()`
+			allow += " ON clients"
+		}
+		change(t, db, refuse)
+		if n, err := e.Sweep(t.Context(), t0.Add(time.Hour), 1000); n != 0 || err == nil {
+			t.Errorf("swept %d, %v; want an error and nothing swept", n, err)
+		}
+		left := 0
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM grants").Scan(&left); err != nil || left != 0 {
+			t.Errorf("%d grants left, %v; want every batch removed before the client", left, err)
+		}
+		change(t, db, allow)
+		register("second")
+		register("third")
+		var swept []int
+		for n := 1; n > 0; {
+			var err error
+			if n, err = e.Sweep(t.Context(), t0.Add(time.Hour), 2); err != nil {
+				t.Fatal(err)
+			}
+			swept = append(swept, n)
+		}
+		if n := e.Swept()["clients"]; fmt.Sprint(swept) != "[2 1 0]" || n != 3 {
+			t.Errorf("swept %v, %d counted; want the one that failed and two more, two at a time", swept, n)
+		}
+	})
+}
+
 // wantRange checks that a statement reads a range of a table's primary key.
 func wantRange(t *testing.T, dsn, table, text string, args []any) {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/invitation"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -171,13 +172,14 @@ func anyList(texts []string) []any {
 	return out
 }
 
-// application returns the name of a client, for the message.
+// application returns the name of a client as users may see it, for the message.
 func (s *Surface) application(c *gin.Context, id storage.ClientID) (string, error) {
 	if id == "" {
 		return "", nil
 	}
-	client, err := s.Clients.Client(c.Request.Context(), id)
-	return client.Name, err
+	found, err := s.Clients.Client(c.Request.Context(), id)
+	client := clients.New(found)
+	return client.Shown(client.FirstRedirect()).Name, err
 }
 
 func (s *Surface) resendInvitation(c *gin.Context, v mfa.Caller) {

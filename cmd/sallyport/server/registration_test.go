@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +16,6 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
-	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 	"sallyport/web/webtest"
@@ -326,53 +323,6 @@ func TestAFloodOfRegistrations(t *testing.T) {
 		g.address = "192.0.2.9:1"
 		g.registered(plainClient)
 	})
-}
-
-// A desired state deletes no client that it never had, and adopts one that it names: that neither
-// expires nor changes itself any more. Other changes of operators leave a client its token.
-func TestOperatorsAndRegisteredClients(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	g := newRegistry(t, settings, open+"limits: {registrations: 0}\n")
-	id, token, _ := g.registered(plainClient)
-	file := filepath.Join(t.TempDir(), "state.yaml")
-	if err := os.WriteFile(file, []byte("clients:\n  - {client_id: "+id+", client_name: Renamed, client_secret: 0123456789abcdef0123456789abcdef, redirect_uris: [\"https://rp.example/cb\"], consent: ask, mfa: ALWAYS}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other, kept, _ := g.registered(plainClient)
-	plan, err := g.LoadPlan(t.Context(), file, desired.Options{Prune: true})
-	if err == nil {
-		err = g.Records().CarryOut(t.Context(), mfa.Caller{Actor: "admin"}, plan)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	update := func(id string) string {
-		return fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://rp.example/cb"]}`, id)
-	}
-	g.refused("an adopted client", 401, "invalid_token")(g.send("PUT", "/register/"+id, token, update(id)))
-	if stored, err := g.Store.Client(t.Context(), storage.ClientID(id)); err != nil || stored.MFA != "ALWAYS" || stored.Registration != nil {
-		t.Errorf("adopted: %+v, %v", stored, err)
-	}
-	// change is what the admin API does.
-	change := func(how func(*storage.Client)) {
-		t.Helper()
-		stored, err := g.Store.Client(t.Context(), storage.ClientID(other))
-		if err == nil {
-			was := stored
-			how(&stored)
-			err = g.Clients.Change(t.Context(), mfa.Caller{Actor: "admin"}, was, stored)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	change(func(c *storage.Client) { c.MFA = "ALWAYS" })
-	code, out, _ := g.send("PUT", "/register/"+other, kept, update(other))
-	if stored, err := g.Store.Client(t.Context(), storage.ClientID(other)); code != 200 || err != nil || stored.MFA != "ALWAYS" {
-		t.Errorf("PUT: %d %v; stored %+v, %v", code, out, stored, err)
-	}
-	change(func(c *storage.Client) { c.Disabled = true })
-	g.refused("a disabled client", 401, "invalid_token")(g.send("GET", "/register/"+other, fmt.Sprint(out["registration_access_token"]), ""))
 }
 
 // registrationWalk makes every call about initial access tokens.
