@@ -90,6 +90,12 @@ type object struct {
 	} `yaml:"metadata"`
 	Data map[string]string `yaml:"data"`
 	Spec struct {
+		Ingress []struct {
+			Ports []struct {
+				Port string `yaml:"port"`
+			} `yaml:"ports"`
+			From []map[string]any `yaml:"from"`
+		} `yaml:"ingress"`
 		Template struct {
 			Spec pod `yaml:"spec"`
 		} `yaml:"template"`
@@ -171,6 +177,12 @@ func TestTheChart(t *testing.T) {
 					t.Error("the chart creates a Secret, and its values would hold what is in it")
 				case "ConfigMap":
 					acceptable(t, o.Data["sallyport.yaml"])
+				case "NetworkPolicy":
+					for _, rule := range o.Spec.Ingress {
+						if len(rule.From) == 0 {
+							t.Errorf("every pod reaches the port %v, and a trusted proxy may be among them", rule.Ports)
+						}
+					}
 				case "Deployment", "Job":
 					for _, f := range podFaults(o) {
 						t.Errorf("%s: %s", o.Kind, f)

@@ -59,6 +59,10 @@ func breakages() []breakage {
 		{"revocation of a client's token", "RevokeToken", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["client"]))
 		}},
+		{"revocation of what is revoked", "Settle", false, func(h *fixture, m map[string]string) reply {
+			h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["access"]))
+			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["access"]))
+		}},
 		{"userinfo", "Grant", false, func(h *fixture, m map[string]string) reply { return h.userinfo(m["access"]) }},
 	}
 }

@@ -83,6 +83,10 @@ func (b *faultyStore) RevokeToken(ctx context.Context, jti string, until time.Ti
 	return b.does("RevokeToken", func() error { return b.Store.RevokeToken(ctx, jti, until, events) })
 }
 
+func (b *faultyStore) Settle(ctx context.Context) error {
+	return b.does("Settle", func() error { return b.Store.Settle(ctx) })
+}
+
 func (b *faultyStore) FinishRequest(ctx context.Context, f storage.Finish) error {
 	return b.does("FinishRequest", func() error { return b.Store.FinishRequest(ctx, f) })
 }

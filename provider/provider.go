@@ -47,6 +47,7 @@ type Store interface {
 	storage.Registrations
 	storage.Grants
 	storage.Keys
+	storage.Settling
 	// CountAttempt is one of storage.Throttles.
 	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
 	// Account and AccountByIdentifier are two of storage.Users, PutMessages is one of storage.Outbox.

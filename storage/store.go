@@ -14,6 +14,13 @@ type Housekeeping interface {
 	Close() error
 }
 
+// Settling waits for what others have written.
+type Settling interface {
+	// Settle returns when everything that could be read before would survive a failover. A call that
+	// acknowledges what it found, instead of writing it, asks for this first. ErrUnavailable: it might not.
+	Settle(ctx context.Context) error
+}
+
 // Store is the full contract of an engine. Packages declare the part they need.
 type Store interface {
 	Users
@@ -35,5 +42,6 @@ type Store interface {
 	Keys
 	Events
 	Outbox
+	Settling
 	Housekeeping
 }

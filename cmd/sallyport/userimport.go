@@ -12,11 +12,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/mfa"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -240,9 +242,12 @@ func (i *userImporter) create(ctx context.Context, l *importedLine) error {
 		return ctx.Err()
 	}
 	id := i.id(l.offset)
-	if given, ok := user["id"]; ok {
-		if json.Unmarshal(given, &id) != nil {
-			l.reason = "id: must be text"
+	given, own := user["id"]
+	if own {
+		id = ""
+		_ = json.Unmarshal(given, &id)
+		if _, ok := storage.Bytes(id); !ok {
+			l.reason = fmt.Sprintf("line %d: id: must be an id", l.number)
 			return ctx.Err()
 		}
 	} else {
@@ -257,11 +262,17 @@ func (i *userImporter) create(ctx context.Context, l *importedLine) error {
 		if err == nil {
 			return nil
 		}
+		if statusOf(err) == http.StatusConflict {
+			there, broken := i.created(ctx, id, user, own)
+			if broken != nil {
+				err = broken
+			} else if there {
+				return nil
+			}
+		}
 		var refusal *adminclient.Problem
 		known := errors.As(err, &refusal)
 		switch {
-		case known && refusal.Status == http.StatusConflict && i.exists(ctx, id):
-			return nil // an interrupted run created it
 		case known && refusal.Status < http.StatusInternalServerError && refusal.Status != http.StatusTooManyRequests &&
 			refusal.Status != http.StatusUnauthorized && refusal.Status != http.StatusForbidden:
 			l.reason = withSubjectEach(err, fmt.Sprintf("line %d", l.number)).Error()
@@ -285,9 +296,44 @@ func (i *userImporter) id(offset int64) storage.UserID {
 	return storage.FromBytes[storage.UserID]([16]byte(sum[:16]))
 }
 
-func (i *userImporter) exists(ctx context.Context, id storage.UserID) bool {
+// created reports whether an earlier call created the user of a line: one with an ID of its own may
+// be somebody else. A change of nothing responds only once what it found would survive a failover.
+func (i *userImporter) created(ctx context.Context, id storage.UserID, line map[string]json.RawMessage, own bool) (bool, error) {
 	var user admin.User
-	return i.Get(ctx, "/users/"+string(id), nil, &user) == nil
+	path := "/users/" + string(id)
+	if err := i.Get(ctx, path, nil, &user); err != nil {
+		if statusOf(err) == http.StatusNotFound {
+			return false, nil
+		}
+		return false, err
+	}
+	if own && !isNamed(user, line) {
+		return false, nil
+	}
+	var done admin.Done
+	err := i.Call(ctx, http.MethodPatch, path, nil, struct{}{}, &done)
+	return err == nil, err
+}
+
+// isNamed reports whether a user has all names of a line.
+func isNamed(user admin.User, line map[string]json.RawMessage) bool {
+	for key, kind := range map[string]storage.IdentifierKind{"username": storage.Username, "email": storage.Email, "phone_number": storage.Phone} {
+		var name string
+		_ = json.Unmarshal(line[key], &name)
+		if name != "" && !slices.ContainsFunc(user.Names, func(n admin.Name) bool { return n.Kind == kind && mfa.Fold(n.Value) == mfa.Fold(name) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// statusOf returns the status of a refusal, or 0.
+func statusOf(err error) int {
+	var refusal *adminclient.Problem
+	if errors.As(err, &refusal) {
+		return refusal.Status
+	}
+	return 0
 }
 
 // finish records what became of a batch, refused lines before the progress.

@@ -176,11 +176,12 @@ func (n *node) configure() {
 		"/var/lib/postgresql/pgpass":                        filepath.Join(n.dir, "pgpass"),
 		"/var/run/postgresql":                               n.dir,
 		"/etc/patroni":                                      h.dir,
-		"local all postgres peer":                           "local all postgres trust", // root runs the tests
-		"REST_PASSWORD":                                     everyPassword,
-		"SUPERUSER_PASSWORD":                                everyPassword,
-		"REPLICATION_PASSWORD":                              everyPassword,
-		"REWIND_PASSWORD":                                   everyPassword,
+		"10.0.0.0/29":                                       "127.0.0.0/8", "10.0.0.0/24": "127.0.0.0/8",
+		"local all postgres peer": "local all postgres trust", // root runs the tests
+		"REST_PASSWORD":           everyPassword,
+		"SUPERUSER_PASSWORD":      everyPassword,
+		"REPLICATION_PASSWORD":    everyPassword,
+		"REWIND_PASSWORD":         everyPassword,
 	}))
 }
 

@@ -70,8 +70,12 @@ func (r Records) plan(ctx context.Context, o Options, read func(Check) error) (P
 }
 
 // CarryOut applies a plan, one transaction per client, user or API key: clients first, because
-// users sign in to them, deletions last.
+// users sign in to them, deletions last. One that changes nothing says so only once that would survive
+// a failover.
 func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
+	if p.Changes() == 0 {
+		return r.Store.Settle(ctx)
+	}
 	done := 0
 	stopped := func(kind, name string, err error) error {
 		return &Stopped{Done: done, Of: p.Changes(), What: strings.ReplaceAll(kind, KindAPIKey, "API key") + " " + name, Err: err, explain: r.Explain}

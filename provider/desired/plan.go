@@ -51,6 +51,7 @@ type Records struct {
 
 // Store is the part of storage that planning reads.
 type Store interface {
+	storage.Settling
 	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
 	ListUsers(ctx context.Context, f storage.UserFilter) ([]storage.User, error)
 	ListClients(ctx context.Context) ([]storage.Client, error)

@@ -17,10 +17,16 @@ import (
 	"sallyport/storage"
 )
 
+// Store is the part of storage that the endpoints use.
+type Store interface {
+	storage.Grants
+	storage.Settling
+}
+
 // Endpoints are the endpoints to which clients present tokens.
 type Endpoints struct {
 	issuer   string
-	store    storage.Grants
+	store    Store
 	clients  *clients.Cache
 	auth     *clientauth.Authenticator
 	proofs   *dpop.Verifier
@@ -33,7 +39,7 @@ type Endpoints struct {
 }
 
 // New returns the Endpoints of an issuer.
-func New(issuer string, s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, codec *token.Codec, verifier *exchange.Verifier,
+func New(issuer string, s Store, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, codec *token.Codec, verifier *exchange.Verifier,
 	sessions *session.Registry, journal *audit.Journal, respond *oauth.Responder, now func() time.Time) *Endpoints {
 	return &Endpoints{issuer: issuer, store: s, clients: c, auth: auth, proofs: proofs, codec: codec, verifier: verifier, sessions: sessions,
 		journal: journal, respond: respond, now: now}

@@ -59,8 +59,11 @@ func (e *Endpoints) revokeGrant(ctx context.Context, c *clients.Client, id stora
 		return err
 	}
 	a := g.Grant.Authorization
-	if a.ClientID != c.ID || !g.Grant.RevokedAt.IsZero() {
+	if a.ClientID != c.ID {
 		return nil
+	}
+	if !g.Grant.RevokedAt.IsZero() {
+		return e.store.Settle(ctx)
 	}
 	event.UserID, event.SessionID, event.GrantID = a.UserID, a.SessionID, id
 	return e.store.RevokeGrant(ctx, id, "revoked by the client", e.now(), []storage.Event{e.journal.Event(caller, event)})

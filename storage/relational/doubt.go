@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 
@@ -34,6 +35,17 @@ func doubted(conn *pgconn.PgConn) error {
 	}
 	delete(conn.CustomData(), doubt)
 	return errDoubt
+}
+
+// Settle implements storage.Settling: a commit waits for a standby only if it has written something,
+// and what others have committed is before it in the log. SQLite has no standby.
+func (e *Engine) Settle(ctx context.Context) error {
+	if e.files != nil {
+		return nil
+	}
+	return e.burst(ctx, "settle", func(q querier) error {
+		return q.send("SELECT pg_logical_emit_message(true, 'sallyport', '')")
+	})
 }
 
 // certain runs writes through gorm on one connection, and doubts them.

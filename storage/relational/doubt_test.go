@@ -2,6 +2,7 @@ package relational_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,12 +18,15 @@ func TestACommitThatNoStandbyHasIsUnknown(t *testing.T) {
 	db := direct(t, server.Address("postgres"))
 	change(t, db, roleSettings)
 	k := keyring(t)
-	e := open(t, server.Address("postgres"), k)
+	e := open(t, server.Address("postgres")+hidesWarnings(server.Address("postgres")), k)
 	pooled, err := relational.Open(t.Context(), server.PgBouncer(t, "postgres"), k, relational.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pooled.Close()
+	if err := e.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
 	change(t, db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	change(t, db, "SELECT pg_reload_conf()")
 	for name, e := range map[string]*relational.Engine{"directly": e, "through PgBouncer": pooled} {
@@ -56,5 +60,62 @@ func TestACommitThatNoStandbyHasIsUnknown(t *testing.T) {
 				t.Errorf("%d commits were in doubt, want most of the steps", inDoubt)
 			}
 		})
+	}
+}
+
+// TestWhatNoStandbyHasIsNotSettled is R-6: the server's own deadline leaves a commit on the primary,
+// where others read it, and a caller who finds it there must not say that it will stay.
+func TestWhatNoStandbyHasIsNotSettled(t *testing.T) {
+	server := storagetest.NewServer(t)
+	db := direct(t, server.Address("postgres"))
+	change(t, db, roleSettings)
+	k := keyring(t)
+	e := open(t, server.Address("postgres"), k)
+	pooled, err := relational.Open(t.Context(), server.PgBouncer(t, "postgres"), k, relational.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pooled.Close()
+	change(t, db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+	change(t, db, "SELECT pg_reload_conf()")
+	for name, e := range map[string]*relational.Engine{"directly": e, "through PgBouncer": pooled} {
+		t.Run(name, func(t *testing.T) {
+			if err := e.RevokeToken(t.Context(), name, time.Now().Add(time.Hour), nil); !errors.Is(err, storage.ErrUnavailable) {
+				t.Fatalf("revocation: %v", err)
+			}
+			var there bool
+			for began := time.Now(); !there && time.Since(began) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+				if there, err = e.TokenRevoked(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !there {
+				t.Error("the commit in doubt is not on the primary")
+			}
+			if err := e.Settle(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("what only the primary has is settled: %v", err)
+			}
+		})
+	}
+}
+
+// hidesWarnings is what an address gets so that sessions receive no warnings.
+func hidesWarnings(address string) string {
+	if strings.Contains(address, "?") {
+		return "&client_min_messages=error"
+	}
+	return "?client_min_messages=error"
+}
+
+// TestAPooledRoleThatHidesWarningsIsRefused: through a pooler the role decides.
+func TestAPooledRoleThatHidesWarningsIsRefused(t *testing.T) {
+	server := storagetest.NewServer(t)
+	change(t, direct(t, server.Address("postgres")), roleSettings+"; ALTER ROLE postgres SET client_min_messages = 'error'")
+	e, err := relational.Open(t.Context(), server.PgBouncer(t, "postgres"), keyring(t), relational.Options{})
+	if err == nil {
+		_ = e.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "ALTER ROLE CURRENT_USER SET client_min_messages = 'notice';") {
+		t.Errorf("error = %v", err)
 	}
 }

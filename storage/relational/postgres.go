@@ -31,6 +31,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 		for _, s := range sessionSettings {
 			config.ConnConfig.RuntimeParams[s.name] = s.value
 		}
+		config.ConnConfig.RuntimeParams["client_min_messages"] = "notice" // a commit in doubt is a warning
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

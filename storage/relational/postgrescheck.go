@@ -78,6 +78,13 @@ func checkRole(ctx context.Context, conn *pgx.Conn) error {
 			missing = append(missing, fmt.Sprintf("ALTER ROLE CURRENT_USER SET %s = '%s';", s.name, s.value))
 		}
 	}
+	var hidden bool // the warning of a commit in doubt
+	if err := conn.QueryRow(ctx, `SELECT current_setting('client_min_messages') IN ('error', 'fatal', 'panic')`).Scan(&hidden); err != nil {
+		return fmt.Errorf("read client_min_messages: %w", err)
+	}
+	if hidden {
+		missing = append(missing, "ALTER ROLE CURRENT_USER SET client_min_messages = 'notice';")
+	}
 	if len(missing) > 0 {
 		return fmt.Errorf("a connection pooler shares the sessions, and its role lacks settings: run %s and let the pooler reconnect", strings.Join(missing, " "))
 	}

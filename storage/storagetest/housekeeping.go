@@ -16,6 +16,9 @@ func housekeeping(w *fixture) {
 			w.Fatalf("%v, then %v", first, second)
 		}
 	})
+	w.test("what is read can be settled", func(w *fixture) {
+		w.ok(w.s.Settle(w.ctx))
+	})
 	w.test("a sweep removes only expired rows, in batches", func(w *fixture) {
 		p := w.addUser()
 		b := w.belongings(p)
