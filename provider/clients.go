@@ -29,9 +29,8 @@ func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Clie
 	if err != nil || c == nil {
 		return nil, ""
 	}
-	redirect := firstRedirect(c)
-	shown := c.Shown(redirect)
-	return &shown, p.homeOf(c, redirect)
+	shown := c.ShownAnywhere()
+	return &shown, p.homeOf(c, firstRedirect(c))
 }
 
 // Algorithms returns the algorithms that the server has signing keys for, in the order of preference.
@@ -59,7 +58,7 @@ func (p *Provider) Shown(ctx context.Context, id storage.ClientID) (storage.Clie
 	if err != nil {
 		return storage.Client{}, err
 	}
-	return c.Shown(firstRedirect(c)), nil
+	return c.ShownAnywhere(), nil
 }
 
 // Client returns a client from memory or storage. The value is shared: callers must not

@@ -95,7 +95,9 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	// What a client elsewhere was allowed answers no question of another login, and what the user was
 	// shown before the client changed none of what it is now.
 	if r.polled == "" && !r.client.UpdatedAt.After(stored.RequestedAt) {
-		f.Consent = given
+		if f.Consent = given; !r.client.Document {
+			f.ConsentSince = stored.RequestedAt // this server may not know of a change yet
+		}
 	}
 	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))
 	answer, err := p.answer(ctx, r, issued.Fields...)

@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"sallyport/storage"
@@ -190,11 +191,19 @@ func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 	return out, err
 }
 
-func (q querier) putConsent(c storage.Consent) error {
-	err := q.send(`INSERT INTO consents (user_id, client_id, scopes, declined, granted_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, granted_at = excluded.granted_at`,
-		ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), micro(c.GrantedAt))
-	return err
+// putConsent stores a consent; since is as in storage.Finish. A change to the client that is under way
+// is waited for, and the next one removes the consent if it must.
+func (q querier) putConsent(c storage.Consent, since time.Time) error {
+	values, args := "VALUES (?, ?, ?, ?, ?)", []any{ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), micro(c.GrantedAt)}
+	if !since.IsZero() {
+		values = "SELECT CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS bigint) FROM clients WHERE id = ? AND updated_at <= ?"
+		if q.e.dialect == postgresDialect {
+			values = strings.Replace(values, "AS text", "AS uuid", 1) + " FOR SHARE" // SQLite has one writer
+		}
+		args = append(args, clean(c.ClientID), micro(since))
+	}
+	return q.send("INSERT INTO consents (user_id, client_id, scopes, declined, granted_at) "+values+`
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, granted_at = excluded.granted_at`, args...)
 }
 
 // Consent implements storage.Clients.
