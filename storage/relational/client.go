@@ -3,7 +3,6 @@ package relational
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"sallyport/storage"
@@ -194,16 +193,20 @@ func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 // putConsent stores a consent; since is as in storage.Finish. A change to the client that is under way
 // is waited for, and the next one removes the consent if it must.
 func (q querier) putConsent(c storage.Consent, since time.Time) error {
-	values, args := "VALUES (?, ?, ?, ?, ?)", []any{ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), micro(c.GrantedAt)}
+	values := "VALUES (?, ?, ?, ?, ?, ?)"
+	args := []any{ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), list(c.Resources), micro(c.GrantedAt)}
 	if !since.IsZero() {
-		values = "SELECT CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS bigint) FROM clients WHERE id = ? AND updated_at <= ?"
+		id, lock := "CAST(? AS text)", "" // SQLite has one writer
 		if q.e.dialect == postgresDialect {
-			values = strings.Replace(values, "AS text", "AS uuid", 1) + " FOR SHARE" // SQLite has one writer
+			id, lock = "CAST(? AS uuid)", " FOR SHARE"
 		}
+		values = "SELECT " + id + `, CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS bigint)
+			FROM clients WHERE id = ? AND updated_at <= ?` + lock
 		args = append(args, clean(c.ClientID), micro(since))
 	}
-	return q.send("INSERT INTO consents (user_id, client_id, scopes, declined, granted_at) "+values+`
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, granted_at = excluded.granted_at`, args...)
+	return q.send("INSERT INTO consents (user_id, client_id, scopes, declined, resources, granted_at) "+values+`
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, resources = excluded.resources,
+		granted_at = excluded.granted_at`, args...)
 }
 
 // Consent implements storage.Clients.
@@ -227,18 +230,18 @@ func (e *Engine) ConsentsOf(ctx context.Context, user storage.UserID) ([]storage
 }
 
 func (e *Engine) consents(ctx context.Context, where string, args ...any) ([]storage.Consent, error) {
-	query := "SELECT CAST(user_id AS text), client_id, scopes, declined, granted_at FROM consents WHERE " + where + " ORDER BY client_id"
+	query := "SELECT CAST(user_id AS text), client_id, scopes, declined, resources, granted_at FROM consents WHERE " + where + " ORDER BY client_id"
 	var out []storage.Consent
 	err := e.read(ctx, "read consents", func(q querier) error {
 		out = nil
 		return q.each(query, args, func(rows scanner) error {
-			var user, client, scopes, declined text
+			var user, client, scopes, declined, resources text
 			var granted number
-			if err := rows.Scan(&user, &client, &scopes, &declined, &granted); err != nil {
+			if err := rows.Scan(&user, &client, &scopes, &declined, &resources, &granted); err != nil {
 				return err
 			}
 			c := storage.Consent{UserID: storage.UserID(user), ClientID: storage.ClientID(client), GrantedAt: granted.time()}
-			err := errors.Join(decode("scopes", scopes, &c.Scopes), decode("declined scopes", declined, &c.Declined))
+			err := errors.Join(decode("scopes", scopes, &c.Scopes), decode("declined scopes", declined, &c.Declined), decode("resources", resources, &c.Resources))
 			out = append(out, c)
 			return err
 		})
