@@ -39,13 +39,15 @@ func (p *Provider) decided(ctx context.Context, r *request, user storage.UserID,
 }
 
 // remembered returns the decision that the user made earlier about what a request asks for. It
-// asks for everything again if confirm is set, or the request wants that (prompt=consent), and else
-// only for what the user has neither allowed nor left out.
+// asks for everything again if confirm is set, the request wants that (prompt=consent), or the access
+// would be used where the user was not told, and else only for what the user has neither allowed nor
+// left out.
 func (p *Provider) remembered(ctx context.Context, r *request, user storage.UserID, confirm bool) (decision, error) {
 	// Consent is needed even without scopes: every token contains the user.
 	d := decision{scopes: consentScopes(r)}
 	// What details allow, such as a payment, is allowed once.
 	again := confirm || r.consent || len(r.details) > 0 && r.client.Consent != "skip"
+	resources := p.resourcesOf(r)
 	if r.client.Consent == "skip" && (!again || !confirm && len(d.scopes) == 0) {
 		return decision{}, nil
 	}
@@ -54,6 +56,8 @@ func (p *Provider) remembered(ctx context.Context, r *request, user storage.User
 		return d, fmt.Errorf("read consent: %w", err)
 	}
 	none := err != nil
+	// The user allowed the scopes where the page said. Elsewhere they open something else.
+	again = again || !none && !all(resources, func(uri string) bool { return slices.Contains(stored.Resources, uri) })
 	d.before = storage.Consent{Scopes: common(stored.Scopes, d.scopes), Declined: common(stored.Declined, d.scopes)}
 	if again {
 		d.asks = true
@@ -100,9 +104,14 @@ func (st Step) Details(lang string) []details.Shown {
 	return st.types.Show(st.request.details, lang)
 }
 
-// resourcesOf returns the resource servers that a request names (RFC 8707 section 2), other than this one.
+// resourcesOf returns the resource servers, other than this one, that tokens of a request are for: those
+// that it names (RFC 8707 section 2), or else all that are registered for the client.
 func (p *Provider) resourcesOf(r *request) []string {
-	return slices.DeleteFunc(slices.Clone(r.resource), func(uri string) bool { return origin.Same(uri, p.options.Issuer) })
+	named := r.resource
+	if len(named) == 0 {
+		named = r.client.Audience
+	}
+	return slices.DeleteFunc(slices.Clone(named), func(uri string) bool { return origin.Same(uri, p.options.Issuer) })
 }
 
 // Asked returns the scopes of a consent step.
@@ -244,6 +253,7 @@ func (p *Provider) consentAfter(ctx context.Context, r *request, stored storage.
 	kept := func(s string) bool { return !slices.Contains(asked, s) }
 	c := &storage.Consent{UserID: stored.Subject, ClientID: stored.ClientID, Scopes: []string{}, GrantedAt: p.now()}
 	c.Scopes = add(append(c.Scopes, stored.Consent...), before.Scopes, kept)
+	c.Resources = add(p.resourcesOf(r), before.Resources, func(string) bool { return true })
 	c.Declined = add(add(nil, asked, leftOut), before.Declined, func(s string) bool { return kept(s) && !slices.Contains(c.Scopes, s) })
 	return c, nil
 }

@@ -102,3 +102,48 @@ func TestConsentNamesTheResource(t *testing.T) {
 		}
 	}
 }
+
+// Conformance (Protected resources): RFC 8707 2, 3: a remembered consent is for the resources that the user was shown; elsewhere the user is asked
+//
+// A client that names no resource gets tokens for all of them, which is more than any one.
+func TestConsentIsForTheResourcesThatWereShown(t *testing.T) {
+	h := newFixture(t)
+	const orders, stock = "https://api.example/orders", "https://api.example/stock"
+	h.client("asks", func(c *storage.Client) { c.Consent, c.Audience = "ask", []string{orders, stock, issuer} })
+	h.user("ada", "")
+	c := consenter{fixture: h}
+	c.allow(c.at("resource", orders), nil)
+	for _, tc := range []struct{ named, asked string }{
+		{orders, ""}, {stock, stock}, {stock, ""}, {orders, ""}, {"", ""}, {issuer, ""},
+	} {
+		st := c.at("resource", tc.named)
+		if got := strings.Join(st.Resources, " "); (st.Kind == StepConsent) != (tc.asked != "") || tc.asked != "" && got != tc.asked {
+			t.Fatalf("resource %q: step %s names %q, want %q", tc.named, st.Kind, got, tc.asked)
+		}
+		if tc.asked == "" {
+			continue
+		}
+		if len(st.Scopes) == 0 {
+			t.Error("the page for another resource lists no scopes")
+		}
+		if b := h.begin(params("asks", "resource", tc.named, "prompt", "none"), c.s); b.Answer == nil || h.values(*b.Answer).Get("error") != "consent_required" {
+			t.Errorf("prompt=none for %s = %+v, want consent_required", tc.named, b)
+		}
+		c.allow(st, nil)
+	}
+
+	h.user("eve", "") // allows one, and the client then names none
+	c = consenter{fixture: h}
+	h.client("wide", func(c *storage.Client) { c.Consent, c.Audience = "ask", []string{orders, stock} })
+	enter := func(in ...string) Step {
+		b := h.begin(params("wide", in...), nil)
+		h.enter(b.Request, "eve", nil)
+		return h.next(b.Request, nil)
+	}
+	st := enter("resource", orders)
+	h.ok(h.p.Allow(h.ctx, st, h.visit, nil))
+	h.finish(st.Request.ID, nil)
+	if st := enter(); st.Kind != StepConsent || len(st.Resources) != 2 {
+		t.Errorf("without resource: step %s names %q, want consent to both", st.Kind, st.Resources)
+	}
+}

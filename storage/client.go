@@ -188,13 +188,15 @@ type Seconds int64
 // Duration converts to the standard type.
 func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Second }
 
-// Consent has the scopes a user allowed a client.
+// Consent has the scopes a user allowed a client, and where.
 type Consent struct {
 	UserID   UserID
 	ClientID ClientID
 	Scopes   []string
 	// Declined are scopes that the user left out when allowing the others.
-	Declined  []string
+	Declined []string
+	// Resources are the resource servers where the user was told the access would be used.
+	Resources []string
 	GrantedAt time.Time
 }
 

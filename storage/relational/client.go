@@ -191,9 +191,10 @@ func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 }
 
 func (q querier) putConsent(c storage.Consent) error {
-	err := q.send(`INSERT INTO consents (user_id, client_id, scopes, declined, granted_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, granted_at = excluded.granted_at`,
-		ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), micro(c.GrantedAt))
+	err := q.send(`INSERT INTO consents (user_id, client_id, scopes, declined, resources, granted_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, resources = excluded.resources,
+		granted_at = excluded.granted_at`,
+		ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), list(c.Resources), micro(c.GrantedAt))
 	return err
 }
 
@@ -218,18 +219,18 @@ func (e *Engine) ConsentsOf(ctx context.Context, user storage.UserID) ([]storage
 }
 
 func (e *Engine) consents(ctx context.Context, where string, args ...any) ([]storage.Consent, error) {
-	query := "SELECT CAST(user_id AS text), client_id, scopes, declined, granted_at FROM consents WHERE " + where + " ORDER BY client_id"
+	query := "SELECT CAST(user_id AS text), client_id, scopes, declined, resources, granted_at FROM consents WHERE " + where + " ORDER BY client_id"
 	var out []storage.Consent
 	err := e.read(ctx, "read consents", func(q querier) error {
 		out = nil
 		return q.each(query, args, func(rows scanner) error {
-			var user, client, scopes, declined text
+			var user, client, scopes, declined, resources text
 			var granted number
-			if err := rows.Scan(&user, &client, &scopes, &declined, &granted); err != nil {
+			if err := rows.Scan(&user, &client, &scopes, &declined, &resources, &granted); err != nil {
 				return err
 			}
 			c := storage.Consent{UserID: storage.UserID(user), ClientID: storage.ClientID(client), GrantedAt: granted.time()}
-			err := errors.Join(decode("scopes", scopes, &c.Scopes), decode("declined scopes", declined, &c.Declined))
+			err := errors.Join(decode("scopes", scopes, &c.Scopes), decode("declined scopes", declined, &c.Declined), decode("resources", resources, &c.Resources))
 			out = append(out, c)
 			return err
 		})

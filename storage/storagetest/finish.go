@@ -23,7 +23,7 @@ func (w *fixture) ending() ending {
 		person: p, ended: old, grant: w.granted(q, old.ID, false),
 		Finish: storage.Finish{
 			Now: w.now, Request: w.opened(), Session: &session, NewSession: true, EndSession: old.ID,
-			Consent: &storage.Consent{UserID: p.id, ClientID: "app", Scopes: []string{"openid"}, Declined: []string{"email"}, GrantedAt: w.now},
+			Consent: &storage.Consent{UserID: p.id, ClientID: "app", Scopes: []string{"openid"}, Declined: []string{"email"}, Resources: []string{"https://api.example"}, GrantedAt: w.now},
 			Code:    w.code(p, session.ID), Events: []storage.Event{w.event(p)},
 		},
 	}
