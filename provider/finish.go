@@ -208,7 +208,7 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, e
 
 // close ends a request with an error for the client.
 func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauth.Error) (Answer, error) {
-	if err := p.deny(ctx, st); err != nil {
+	if err := p.deny(ctx, st, v); err != nil {
 		return Answer{}, err
 	}
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
@@ -223,6 +223,9 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	a, err := p.refusal(ctx, st.request, e) // signed before the request is over
 	if err != nil {
 		return Answer{}, err
+	}
+	if st.foreign() {
+		a.Location = p.url(WaitingLeftPath)
 	}
 	if err := p.change(ctx, c, []storage.Event{event}); err != nil {
 		return Answer{}, err

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// WaitingPath opens the login for a request that waits for its user, and the next two are the pages where
-	// it ends.
+	// WaitingPath opens the login for a request that waits for its user, and the next three are the pages
+	// where it ends: the last one for another user, who decides nothing.
 	WaitingPath                           = "/waiting"
 	WaitingAllowedPath, WaitingDeniedPath = "/waiting/allowed", "/waiting/denied"
+	WaitingLeftPath                       = "/waiting/left"
 	// WaitingKind is that of the jobs in the outbox that tell users of such requests.
 	WaitingKind = "backchannel_waiting"
 	// waitingRequest is the key of the request in a job.
