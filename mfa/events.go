@@ -63,7 +63,7 @@ const (
 	EventDeviceGuessed = "device.guessed" // too many wrong codes of devices from a network: it waits
 
 	EventBackchannelRequested = "backchannel.requested" // a client asked for a user's sign-in
-	EventBackchannelRefused   = "backchannel.refused"   // its user refused
+	EventBackchannelRefused   = "backchannel.refused"   // it ended without their consent
 
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims

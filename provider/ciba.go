@@ -25,7 +25,8 @@ const BackchannelPath = "/bc-authorize"
 
 const (
 	// backchannelLife is how long a request waits for its user. A client may ask for less. It is no longer
-	// than the window of the counters (throttle.Backchannel), which so bound how many wait.
+	// than the window of the counters (throttle.Backchannel), which so bound how many wait: five for one hint
+	// in a window, and up to nine across its end.
 	backchannelLife, backchannelLeast = 10 * time.Minute, 30 * time.Second
 	// maxBinding is the length of a binding_message in characters: people compare it on a small screen.
 	maxBinding = 100
@@ -183,7 +184,7 @@ func readBackchannel(c *clients.Client, values url.Values) (backchannelRequest, 
 	case values.Get("user_code") != "":
 		return refuse("user_code", "user_code is not supported")
 	case utf8.RuneCountInString(out.message) > maxBinding || !input.Shown(out.message) || input.Unseen(out.message) || out.message != strings.TrimSpace(out.message):
-		return out, oauth.NewError("invalid_binding_message", "binding_message must be at most 100 characters that can be shown, without spaces around them").About("binding_message")
+		return out, hide(oauth.NewError("invalid_binding_message", "binding_message must be at most 100 characters that can be shown, without spaces around them").About("binding_message"))
 	}
 	if text := values.Get("requested_expiry"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 31)

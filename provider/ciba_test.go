@@ -227,8 +227,8 @@ func TestBackchannelRequestsAreChecked(t *testing.T) {
 		{"a client without the grant", "portal", nil, "unauthorized_client"},
 		{"unsigned, with fapi2", "strict", nil, "invalid_request"},
 	} {
-		if r := h.backchannel(tc.client, tc.changes...); r.Status != 400 || r.get("error") != tc.want || strings.Contains(r.Refusal.Value, "x.y.z") {
-			t.Errorf("%s = %d %s, want %s", tc.name, r.Status, r.Raw, tc.want)
+		if r := h.backchannel(tc.client, tc.changes...); r.Status != 400 || r.get("error") != tc.want || strings.Contains(r.Refusal.Value, "x.y.z") || strings.Contains(r.Refusal.Value, "pay") {
+			t.Errorf("%s = %d %s, want %s; logged %q", tc.name, r.Status, r.Raw, tc.want, r.Refusal.Value)
 		}
 	}
 	if r := h.post(h.p.BackchannelAuthentication, "", url.Values{"client_id": {"open"}, "scope": {"openid"}, "login_hint": {"ada"}}); r.get("error") != "unauthorized_client" {

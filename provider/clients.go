@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"sallyport/provider/clients"
 	"sallyport/provider/registration"
 	"sallyport/storage"
 )
@@ -28,13 +29,20 @@ func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Clie
 	if err != nil || c == nil {
 		return nil, ""
 	}
-	redirect := c.FirstRedirect()
-	shown := c.Shown(redirect)
-	return &shown, p.homeOf(c, redirect)
+	shown := c.ShownAnywhere()
+	return &shown, p.homeOf(c, firstRedirect(c))
 }
 
 // Algorithms returns the algorithms that the server has signing keys for, in the order of preference.
 func (p *Provider) Algorithms() []string { return p.keys.Algorithms() }
+
+// firstRedirect returns the redirect URI of a client where no request names one; "": it has none.
+func firstRedirect(c *clients.Client) string {
+	if len(c.RedirectURIs) == 0 {
+		return ""
+	}
+	return c.RedirectURIs[0]
+}
 
 // newRegistration returns the service for clients that register themselves.
 func (p *Provider) newRegistration() *registration.Service {
@@ -50,7 +58,7 @@ func (p *Provider) Shown(ctx context.Context, id storage.ClientID) (storage.Clie
 	if err != nil {
 		return storage.Client{}, err
 	}
-	return c.Shown(c.FirstRedirect()), nil
+	return c.ShownAnywhere(), nil
 }
 
 // Client returns a client from memory or storage. The value is shared: callers must not

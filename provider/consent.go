@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/provider/claims"
 	"sallyport/provider/details"
+	"sallyport/provider/oauth"
 	"sallyport/provider/origin"
 	"sallyport/storage"
 )
@@ -105,13 +106,15 @@ func (st Step) Details(lang string) []details.Shown {
 }
 
 // resourcesOf returns the resource servers, other than this one, that tokens of a request are for: those
-// that it names (RFC 8707 section 2), or else all that are registered for the client.
+// that it names (RFC 8707 section 2), or else all that are registered for the client. Tokens of a client
+// with a document, for which all of the operator are registered, are for itself if it names none.
 func (p *Provider) resourcesOf(r *request) []string {
 	named := r.resource
-	if len(named) == 0 {
+	if len(named) == 0 && !r.client.Document {
 		named = r.client.Audience
 	}
-	return slices.DeleteFunc(slices.Clone(named), func(uri string) bool { return origin.Same(uri, p.options.Issuer) })
+	own := []string{p.options.Issuer, p.options.Issuer + "/", p.url(oauth.UserinfoPath)}
+	return slices.DeleteFunc(slices.Clone(named), func(uri string) bool { return slices.Contains(own, uri) })
 }
 
 // Asked returns the scopes of a consent step.

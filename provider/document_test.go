@@ -191,7 +191,11 @@ func TestUserinfoForAClientWithADocument(t *testing.T) {
 	h.user("ada", "")
 	b := h.begin(params(storage.ClientID(id), "redirect_uri", "http://localhost:50000/cb", "scope", "openid profile"), nil)
 	h.enter(b.Request, "ada", nil)
-	h.ok(h.p.Allow(h.ctx, h.next(b.Request, nil), h.visit, nil))
+	st := h.next(b.Request, nil)
+	if len(st.Resources) > 0 {
+		t.Errorf("the page names %q", st.Resources)
+	}
+	h.ok(h.p.Allow(h.ctx, st, h.visit, nil))
 	_, q := h.finish(b.Request, nil)
 	r := h.post(h.p.Grants.Token, "", redeem(q.Get("code"), "redirect_uri", "http://localhost:50000/cb", "client_id", id))
 	site.Close()

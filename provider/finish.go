@@ -95,7 +95,9 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	// What a client elsewhere was allowed answers no question of another login, and what the user was
 	// shown before the client changed none of what it is now.
 	if r.polled == "" && !r.client.UpdatedAt.After(stored.RequestedAt) {
-		f.Consent = given
+		if f.Consent = given; !r.client.Document {
+			f.ConsentSince = stored.RequestedAt // this server may not know of a change yet
+		}
 	}
 	f.Events = p.finishEvents(v, a, issued, given, p.detail(st, a))
 	answer, err := p.answer(ctx, r, issued.Fields...)
@@ -206,7 +208,7 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, e
 
 // close ends a request with an error for the client.
 func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauth.Error) (Answer, error) {
-	if err := p.deny(ctx, st); err != nil {
+	if err := p.deny(ctx, st, v); err != nil {
 		return Answer{}, err
 	}
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
@@ -221,6 +223,9 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	a, err := p.refusal(ctx, st.request, e) // signed before the request is over
 	if err != nil {
 		return Answer{}, err
+	}
+	if st.foreign() {
+		a.Location = p.url(WaitingLeftPath)
 	}
 	if err := p.change(ctx, c, []storage.Event{event}); err != nil {
 		return Answer{}, err

@@ -162,8 +162,15 @@ func (r *request) keep(values url.Values) {
 
 // homeOf returns where "back to the application" leads: where the client begins a login
 // (OpenID Connect Core section 4), its own page, or else the front page of the web application at a
-// redirect URI.
+// redirect URI. "": nowhere.
 func (p *Provider) homeOf(c *clients.Client, redirect string) string {
+	if home := p.addressOf(c, redirect); c.LeadsTo(home) {
+		return home
+	}
+	return ""
+}
+
+func (p *Provider) addressOf(c *clients.Client, redirect string) string {
 	if u, err := url.Parse(c.InitiateLoginURI); err == nil && c.InitiateLoginURI != "" {
 		query := u.Query()
 		query.Set("iss", p.options.Issuer)

@@ -84,22 +84,38 @@ func (p *Provider) pending(ctx context.Context, r *request) (*storage.PolledRequ
 	return &found, nil
 }
 
-// deny ends the polled request of a login, if it has one, and it is not over or another user's.
-func (p *Provider) deny(ctx context.Context, st Step) error {
-	if st.request.polled == "" {
+// foreign reports whether somebody else signed in than the user whom the client named.
+func (st Step) foreign() bool {
+	return st.request.asked && st.Request.Subject != "" && st.Request.Subject != st.request.hint
+}
+
+// deny ends the polled request of a login, if it has one, and it is not another user's. RequestOver: it
+// is over, and was of a user whom its client named. They are told, as they may have allowed it in another
+// window.
+func (p *Provider) deny(ctx context.Context, st Step, v mfa.Caller) error {
+	r := st.request
+	if r.polled == "" || st.foreign() {
 		return nil
 	}
 	found := st.Polled
 	if found == nil {
 		var err error
-		if found, err = p.pending(ctx, st.request); mfa.CodeOf(err) == mfa.RequestOver {
+		if found, err = p.pending(ctx, r); !r.asked && mfa.CodeOf(err) == mfa.RequestOver {
 			return nil
 		} else if err != nil {
 			return err
 		}
 	}
-	err := p.store.DenyPolled(ctx, storage.PolledDenial{ID: found.ID, User: st.Request.Subject, Messages: p.ping(found, found.ExpiresAt), Now: p.now()})
-	if err != nil && !errors.Is(err, storage.ErrConflict) {
+	d := storage.PolledDenial{ID: found.ID, User: st.Request.Subject, Messages: p.ping(found, found.ExpiresAt), Now: p.now()}
+	if r.asked {
+		d.User = r.hint // who may not have signed in again yet
+		d.Events = []storage.Event{p.journal.Event(v, storage.Event{Kind: mfa.EventBackchannelRefused, Outcome: mfa.OutcomeOK, UserID: d.User, ClientID: found.ClientID})}
+	}
+	err := p.store.DenyPolled(ctx, d)
+	switch {
+	case r.asked:
+		return mfa.Refuse("deny polled request", err, storage.ErrConflict, mfa.RequestOver)
+	case err != nil && !errors.Is(err, storage.ErrConflict):
 		return fmt.Errorf("deny polled request: %w", err)
 	}
 	return nil

@@ -82,13 +82,15 @@ func TestResourcesAreComparedAsStringsButForASlash(t *testing.T) {
 func TestConsentNamesTheResource(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) {
-		c.Consent, c.Audience = "ask", []string{"https://api.example/orders", "https://api.example/stock"}
+		c.Consent, c.Audience = "ask", []string{"https://api.example/orders", "https://api.example/stock", issuer + "/orders", issuer}
 	})
 	h.user("ada", "")
 	for want, in := range map[string][]string{
 		"https://api.example/orders":                           {"resource", "https://api.example/orders"},
 		"https://api.example/stock https://api.example/orders": {"resource", "https://api.example/stock", "resource", "https://api.example/orders"},
-		"": {"resource", issuer + "/userinfo"},
+		// On the server's own host there can be others.
+		issuer + "/orders": {"resource", issuer + "/orders", "resource", issuer},
+		"":                 {"resource", issuer + "/userinfo"},
 	} {
 		b := h.begin(params("rp", in[:2]...), nil)
 		if len(in) > 2 {

@@ -133,6 +133,38 @@ func TestStrangersDoNotLookVetted(t *testing.T) {
 			t.Errorf("%s as where a page leads: %q, logo %q", tc.id, c.Name, c.LogoURI)
 		}
 	}
+
+	// Without a request no host of several is picked, neither for the name nor for a link.
+	two := []string{"https://bank.example/cb", "https://evil.example/cb", "https://bank.example/other"}
+	for _, tc := range []struct {
+		id         string
+		redirects  []string
+		uri        string
+		name, home string
+	}{
+		{"two", two, "https://evil.example/", "bank.example, evil.example (Bank)", ""},
+		{"two-linkless", two, "", "bank.example, evil.example (Bank)", ""},
+		{"four", []string{"https://a.example/", "https://b.example/", "app.c:/", "https://d.example/"}, "https://a.example/", "a.example, b.example, app.c, \u2026 (Bank)", ""},
+		{"elsewhere", []string{"https://bank.example/cb"}, "https://evil.example/", "bank.example (Bank)", ""},
+		{"one", two[2:], "https://bank.example/start", "bank.example (Bank)", "https://bank.example/start"},
+		{"one-linkless", two[2:], "", "bank.example (Bank)", "https://bank.example/"},
+		{"devices", nil, "https://evil.example/", "devices (Bank)", ""},
+	} {
+		h.client(storage.ClientID(tc.id), registered(""), func(c *storage.Client) { c.RedirectURIs, c.ClientURI = tc.redirects, tc.uri })
+		c, home := h.p.Home(h.ctx, storage.ClientID(tc.id))
+		if shown, err := h.p.Shown(h.ctx, storage.ClientID(tc.id)); err != nil || shown.Name != tc.name || c.Name != tc.name || home != tc.home {
+			t.Errorf("%s: %q and %q, %v, leads to %q; want %q, %q", tc.id, shown.Name, c.Name, err, home, tc.name, tc.home)
+		}
+		if len(tc.redirects) > 0 {
+			if st := h.next(h.begin(params(storage.ClientID(tc.id), "redirect_uri", tc.redirects[0]), nil).Request, nil); st.ClientHome != tc.home {
+				t.Errorf("%s: in a login pages lead to %q, want %q", tc.id, st.ClientHome, tc.home)
+			}
+		}
+	}
+	h.client("initiates", registered(""), func(c *storage.Client) { c.InitiateLoginURI = "https://evil.example/login" })
+	if _, home := h.p.Home(h.ctx, "initiates"); home != "" {
+		t.Errorf("a login begins at %q", home)
+	}
 }
 
 // Consent that a page asked for before the client changed is good for that login alone: the next one asks.
@@ -140,17 +172,24 @@ func TestConsentToWhatAClientWasIsNotKept(t *testing.T) {
 	h := newFixture(t)
 	h.client("stranger", registered(""))
 	ada := h.user("ada", "")
-	for _, changed := range []bool{true, false} {
-		begun := h.begin(params("stranger"), nil)
+	for _, tc := range []struct{ changed, elsewhere bool }{{true, false}, {true, true}, {false, false}} {
+		begun, changed := h.begin(params("stranger"), nil), tc.changed
 		h.enter(begun.Request, "ada", nil)
 		asked := h.next(begun.Request, nil)
-		if changed {
-			h.client("stranger", registered(""), func(c *storage.Client) { c.Name, c.UpdatedAt = "Broker", h.now().Add(time.Second) })
+		later := func(c *storage.Client) { c.Name, c.UpdatedAt = "Broker", h.now().Add(time.Second) }
+		switch {
+		case tc.elsewhere: // by another server, which this one has not heard of
+			c := clientOf("stranger")
+			registered("")(&c)
+			later(&c)
+			h.ok(h.engine.PutClient(h.ctx, c, nil))
+		case changed:
+			h.client("stranger", registered(""), later)
 		}
 		h.ok(h.p.Allow(h.ctx, asked, h.visit, nil))
 		h.finish(begun.Request, nil)
 		if _, err := h.engine.Consent(h.ctx, ada.ID, "stranger"); (err != nil) != changed {
-			t.Errorf("changed %v: stored consent %v", changed, err)
+			t.Errorf("%+v: stored consent %v", tc, err)
 		}
 		h.wait(time.Minute)
 	}

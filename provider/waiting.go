@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// WaitingPath opens the login for a request that waits for its user, and the next two are the pages where
-	// it ends.
+	// WaitingPath opens the login for a request that waits for its user, and the next three are the pages
+	// where it ends: the last one for another user, who decides nothing.
 	WaitingPath                           = "/waiting"
 	WaitingAllowedPath, WaitingDeniedPath = "/waiting/allowed", "/waiting/denied"
+	WaitingLeftPath                       = "/waiting/left"
 	// WaitingKind is that of the jobs in the outbox that tell users of such requests.
 	WaitingKind = "backchannel_waiting"
 	// waitingRequest is the key of the request in a job.
@@ -162,7 +163,7 @@ func (a *Announcer) Send(ctx context.Context, m delivery.Outgoing) error {
 	if wanted := oauth.Fields(found.Details.Params.Get("ui_locales")); len(wanted) > 0 {
 		locale = wanted[0]
 	}
-	messages := p.verifier.Waiting(&account, c.Shown(c.FirstRedirect()).Name, locale)
+	messages := p.verifier.Waiting(&account, c.ShownAnywhere().Name, locale)
 	for i := range messages {
 		sum := sha256.Sum256([]byte("waiting request|" + string(found.ID) + "|" + strconv.Itoa(i)))
 		messages[i].ID, messages[i].ExpiresAt = storage.FromBytes[storage.MessageID]([16]byte(sum[:16])), found.ExpiresAt

@@ -176,7 +176,10 @@ type Finish struct {
 	// ErrConflict: it has ended, or its token is a replay.
 	Remembered *RememberedUse
 	Consent    *Consent
-	Code       *Grant // whose code is to be redeemed; nil: none
+	// ConsentSince, if not zero, is when the user was asked: the Consent is stored only if its client is
+	// registered and has not changed since.
+	ConsentSince time.Time
+	Code         *Grant // whose code is to be redeemed; nil: none
 	// Polled, if not nil, is the request that the login was for. ErrConflict: it is over, or
 	// expired.
 	Polled   *PolledEnd

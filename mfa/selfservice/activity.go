@@ -18,10 +18,10 @@ const (
 // Activity is the audit trail of an owner.
 type Activity struct {
 	Events  []storage.Event // newest first, without attempts
-	Refused []Refused       // attempts of the last 30 days
+	Refused []Refused       // attempts of the last 30 days; a request of a client may have been allowed
 }
 
-// Refused summarizes refused attempts of one kind and method.
+// Refused summarizes attempts of one kind and method, and requests of one client.
 type Refused struct {
 	Last  storage.Event
 	Count int
@@ -52,7 +52,8 @@ func (a *Accounts) Activity(ctx context.Context, o mfa.Owner, kinds []string, li
 	refused := list(storage.EventFilter{Kinds: attempts, From: a.now().Add(-refusedWindow), Limit: maxRefused})
 	for _, e := range refused {
 		i := slices.IndexFunc(out.Refused, func(r Refused) bool {
-			return r.Last.Kind == e.Kind && r.Last.Detail["method"] == e.Detail["method"]
+			return r.Last.Kind == e.Kind && r.Last.Detail["method"] == e.Detail["method"] &&
+				(e.Kind != mfa.EventBackchannelRequested || r.Last.ClientID == e.ClientID)
 		})
 		if i < 0 {
 			i = len(out.Refused)
@@ -66,7 +67,8 @@ func (a *Accounts) Activity(ctx context.Context, o mfa.Owner, kinds []string, li
 // isAttempt reports whether a caller who only knows a user's name can cause events of a kind.
 func isAttempt(kind string) bool {
 	switch kind {
-	case mfa.EventPasswordFailed, mfa.EventPasswordLocked, mfa.EventMFAInitiated, mfa.EventMFAFailed, mfa.EventMFAReplayed, mfa.EventMFALocked:
+	case mfa.EventPasswordFailed, mfa.EventPasswordLocked, mfa.EventMFAInitiated, mfa.EventMFAFailed, mfa.EventMFAReplayed, mfa.EventMFALocked,
+		mfa.EventBackchannelRequested:
 		return true
 	}
 	return false

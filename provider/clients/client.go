@@ -64,6 +64,23 @@ func (c *Client) Unvetted() bool {
 // unvetted client, whose name can be that of anybody, where the response goes comes before the name, and
 // there is no logo. The name of one with a document has the host of that already.
 func (c *Client) Shown(redirect string) storage.Client {
+	return c.shownAt(cmp.Or(placeOf(redirect), string(c.ID)))
+}
+
+// shownPlaces is how many places of an unvetted client are shown.
+const shownPlaces = 3
+
+// ShownAnywhere returns the client as users may see it where no request says where its response goes. An
+// unvetted client that registered more than one place is none of them: all come before its name.
+func (c *Client) ShownAnywhere() storage.Client {
+	places := c.places()
+	if len(places) > shownPlaces {
+		places = append(places[:shownPlaces], "\u2026")
+	}
+	return c.shownAt(strings.Join(places, ", "))
+}
+
+func (c *Client) shownAt(place string) storage.Client {
 	out := c.Client
 	if !c.Unvetted() {
 		return out
@@ -71,24 +88,52 @@ func (c *Client) Shown(redirect string) storage.Client {
 	if out.LogoURI = ""; c.Document {
 		return out
 	}
-	from := string(c.ID)
-	if u, err := url.Parse(redirect); err == nil && u.Scheme != "" {
-		if from = u.Scheme; u.Scheme == "http" || u.Scheme == "https" {
-			from, _ = origin.Host(u.Hostname())
-		}
-	}
-	if out.Name = from; c.Name != "" {
+	if out.Name = place; c.Name != "" {
 		out.Name += " (" + c.Name + ")"
 	}
 	return out
 }
 
-// FirstRedirect returns the redirect URI of the client where no request names one; "": it has none.
-func (c *Client) FirstRedirect() string {
-	if len(c.RedirectURIs) == 0 {
+// places returns where responses to an unvetted client go, each once: its id if they need not go to a
+// redirect URI. One with a document has the host of that.
+func (c *Client) places() []string {
+	if c.Document {
+		return []string{placeOf(string(c.ID))}
+	}
+	var out []string
+	if len(c.RedirectURIs) == 0 || c.MayUse(DeviceCode) || c.MayUse(CIBA) {
+		out = append(out, string(c.ID))
+	}
+	for _, uri := range c.RedirectURIs {
+		if place := cmp.Or(placeOf(uri), string(c.ID)); !slices.Contains(out, place) {
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+// placeOf returns the host of a redirect URI, or its scheme if that is an application's own; "": neither.
+func placeOf(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil || u.Scheme == "" {
 		return ""
 	}
-	return c.RedirectURIs[0]
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return u.Scheme
+	}
+	host, _ := origin.Host(u.Hostname())
+	return host
+}
+
+// LeadsTo reports whether a page may lead to an address of the client. An unvetted one would choose the
+// site behind a name that others have too: it leads to the host that the name begins with, if that is one.
+func (c *Client) LeadsTo(address string) bool {
+	if !c.Unvetted() {
+		return true
+	}
+	places := c.places()
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && len(places) == 1 && placeOf(address) == places[0]
 }
 
 // SetDefaults sets what RFC 7591 section 2 says of metadata left out, and the defaults of the server's

@@ -190,12 +190,23 @@ func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 	return out, err
 }
 
-func (q querier) putConsent(c storage.Consent) error {
-	err := q.send(`INSERT INTO consents (user_id, client_id, scopes, declined, resources, granted_at) VALUES (?, ?, ?, ?, ?, ?)
+// putConsent stores a consent; since is as in storage.Finish. A change to the client that is under way
+// is waited for, and the next one removes the consent if it must.
+func (q querier) putConsent(c storage.Consent, since time.Time) error {
+	values := "VALUES (?, ?, ?, ?, ?, ?)"
+	args := []any{ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), list(c.Resources), micro(c.GrantedAt)}
+	if !since.IsZero() {
+		id, lock := "CAST(? AS text)", "" // SQLite has one writer
+		if q.e.dialect == postgresDialect {
+			id, lock = "CAST(? AS uuid)", " FOR SHARE"
+		}
+		values = "SELECT " + id + `, CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS bigint)
+			FROM clients WHERE id = ? AND updated_at <= ?` + lock
+		args = append(args, clean(c.ClientID), micro(since))
+	}
+	return q.send("INSERT INTO consents (user_id, client_id, scopes, declined, resources, granted_at) "+values+`
 		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, resources = excluded.resources,
-		granted_at = excluded.granted_at`,
-		ref(c.UserID), clean(c.ClientID), list(c.Scopes), list(c.Declined), list(c.Resources), micro(c.GrantedAt))
-	return err
+		granted_at = excluded.granted_at`, args...)
 }
 
 // Consent implements storage.Clients.

@@ -312,7 +312,7 @@ func (q querier) finish(f storage.Finish) error {
 		return err
 	}
 	if f.Consent != nil {
-		if err := q.putConsent(*f.Consent); err != nil {
+		if err := q.putConsent(*f.Consent, f.ConsentSince); err != nil {
 			return err
 		}
 	}

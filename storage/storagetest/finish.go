@@ -44,6 +44,8 @@ func finishing(w *fixture) {
 		same(w, len(sessions), 1)
 	})
 	w.test("if one part of a finish fails, nothing happens", failedFinish)
+	w.test("a finish stores no consent to what a client was before it changed", consentSince)
+	w.test("of a change to a client and a finish with consent the consent does not survive", consentRace)
 	w.test("a session gets its next generation once", func(w *fixture) {
 		p := w.addUser()
 		old := w.signedIn(p)
@@ -153,5 +155,60 @@ func failedFinish(w *fixture) {
 			w.is(err, storage.ErrNotFound)
 			same(w, w.logged(x.Events[0]), false)
 		})
+	}
+}
+
+// A client that is asked about without a time need not be registered.
+func consentSince(w *fixture) {
+	for name, tc := range map[string]struct {
+		client    storage.ClientID
+		since     time.Time
+		registers time.Time // the zero time: nobody
+		kept      bool
+	}{
+		"unchanged":        {"unchanged", w.now, w.now.Add(-time.Hour), true},
+		"changed then":     {"then", w.now, w.now, true},
+		"changed after":    {"after", w.now, w.now.Add(time.Second), false},
+		"deleted":          {"deleted", w.now, time.Time{}, false},
+		"without a time":   {"timeless", time.Time{}, w.now.Add(time.Second), true},
+		"of no registered": {"described", time.Time{}, time.Time{}, true},
+	} {
+		w.test(name, func(w *fixture) {
+			if !tc.registers.IsZero() {
+				w.ok(w.s.PutClient(w.ctx, storage.Client{ID: tc.client, UpdatedAt: tc.registers}, nil))
+			}
+			for _, scopes := range [][]string{{"openid"}, {"openid", "email"}} { // the second replaces the first
+				x := w.ending()
+				x.Consent.ClientID, x.Consent.Scopes, x.ConsentSince = tc.client, scopes, tc.since
+				w.ok(w.s.FinishRequest(w.ctx, x.Finish))
+				got, err := w.s.Consent(w.ctx, x.id, tc.client)
+				if !tc.kept {
+					w.is(err, storage.ErrNotFound)
+					continue
+				}
+				w.ok(err)
+				same(w, got, *x.Consent)
+			}
+		})
+	}
+}
+
+// A change that asks users again deletes what they allowed before.
+func consentRace(w *fixture) {
+	const id = storage.ClientID("racing")
+	was := storage.Client{ID: id, UpdatedAt: w.now, Registration: &storage.Registration{}}
+	w.ok(w.s.PutClient(w.ctx, was, nil))
+	for n := range racers {
+		x, since := w.ending(), was.UpdatedAt
+		x.Consent.ClientID, x.ConsentSince = id, since
+		next := was
+		next.UpdatedAt = w.now.Add(time.Duration(n+1) * time.Second)
+		var all sync.WaitGroup
+		all.Go(func() { w.ok(w.s.FinishRequest(w.ctx, x.Finish)) })
+		all.Go(func() { w.ok(w.s.ReplaceRegistration(w.ctx, next, was.UpdatedAt, true, nil)) })
+		all.Wait()
+		_, err := w.s.Consent(w.ctx, x.id, id)
+		w.is(err, storage.ErrNotFound)
+		was = next
 	}
 }

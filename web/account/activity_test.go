@@ -39,3 +39,23 @@ func TestFailedAttemptsDoNotHideActivity(t *testing.T) {
 	b.Get("/account")
 	b.Must("/account", 200, "797-mal")
 }
+
+// Nor must the requests of clients that ask for a sign-in, which a stranger at their tills can cause.
+func TestRequestsOfClientsDoNotHideActivity(t *testing.T) {
+	h := newFixture(t)
+	h.User("ada", "")
+	b := h.browser()
+	b.signIn("/account", "ada", "", "")
+	for _, id := range []storage.ClientID{"east", "north", "west"} {
+		h.till(id, "Till "+string(id))
+		for range 5 {
+			h.Wait(time.Second)
+			h.asked(string(id), "")
+		}
+	}
+	b.Get("/account")
+	b.Must("/account", 200, "Signed in to Sallyport", "Anyone who knows your name can try. What succeeded is listed above.")
+	for _, name := range []string{"Till east", "Till north", "Till west"} {
+		b.Must("/account", 200, name+` asked you to confirm a sign-in <span class="tag">5 times</span>`)
+	}
+}

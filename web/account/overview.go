@@ -37,7 +37,7 @@ type overview struct {
 	Waiting  []provider.Waiting
 	Signal   string // of the passkeys that are left, for the browser, after a change; "": nothing changed
 	Activity []line
-	Refused  []line // attempts that failed
+	Refused  []line // attempts, which others can make too
 }
 
 // factorLine is one authenticator that the user set up.
@@ -213,9 +213,12 @@ func (p *Pages) withdraw(c *gin.Context, call ownerCall) {
 // refuse ends a request that waits for the user. It gives nothing away, so it needs no new proof.
 func (p *Pages) refuse(c *gin.Context, call ownerCall) {
 	err := p.provider.RefuseWaiting(c.Request.Context(), storage.PolledID(c.PostForm("id")), call.caller, call.owner)
-	if err != nil && mfa.CodeOf(err) != mfa.RequestOver { // it is gone, as the user wants
+	switch {
+	case mfa.CodeOf(err) == mfa.RequestOver: // it may have been allowed
+		p.done(c, call, "over")
+	case err != nil:
 		p.fail(c, call, err)
-		return
+	default:
+		p.done(c, call, "refused")
 	}
-	p.done(c, call, "refused")
 }

@@ -16,29 +16,35 @@ import (
 
 const tillSecret = "a secret of 32 random bytes, say"
 
+// till is a client that asks its users.
+func (h *fixture) till(id storage.ClientID, name string) {
+	h.T.Helper()
+	sum := sha256.Sum256([]byte(tillSecret))
+	h.OK(h.Store.PutClient(h.T.Context(), storage.Client{ID: id, Name: name, AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
+		GrantTypes: []string{clients.CIBA}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "ask"}, nil))
+}
+
 // asked is a request of a client for ada.
-func (h *fixture) asked(words string) string {
+func (h *fixture) asked(id, words string) string {
 	h.T.Helper()
 	form := url.Values{"scope": {"openid"}, "login_hint": {"ada"}, "binding_message": {words}}
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("till", url.QueryEscape(tillSecret))
+	r.SetBasicAuth(id, url.QueryEscape(tillSecret))
 	w := httptest.NewRecorder()
 	h.Provider.BackchannelAuthentication(w, r, mfa.Caller{Address: "203.0.113.9", Country: "PT"})
 	var out map[string]any
 	h.OK(json.Unmarshal(w.Body.Bytes(), &out))
-	id, _ := out["auth_req_id"].(string)
-	if id == "" {
+	request, _ := out["auth_req_id"].(string)
+	if request == "" {
 		h.T.Fatalf("backchannel authentication = %d %v", w.Code, out)
 	}
-	return id
+	return request
 }
 
 func TestRequestsThatWaitAreShownToTheirUserAlone(t *testing.T) {
 	h := newFixture(t)
-	sum := sha256.Sum256([]byte(tillSecret))
-	h.OK(h.Store.PutClient(t.Context(), storage.Client{ID: "till", Name: "Lighthouse Till", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
-		GrantTypes: []string{clients.CIBA}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "ask"}, nil))
+	h.till("till", "Lighthouse Till")
 	ada := h.User("ada", "")
 	h.User("eve", "")
 	b, other := h.browser(), h.browser()
@@ -47,7 +53,7 @@ func TestRequestsThatWaitAreShownToTheirUserAlone(t *testing.T) {
 	if b.Must("/account", http.StatusOK); strings.Contains(b.Page.Body.String(), `id="waiting"`) {
 		t.Error("the page shows requests where there are none")
 	}
-	h.asked(`Pay <5> € "now"`)
+	h.asked("till", `Pay <5> € "now"`)
 	b.Get("/account")
 	b.Must("/account", http.StatusOK, `id="waiting"`, "Lighthouse Till", "“Pay &lt;5&gt; € &#34;now&#34;”", "203.0.113.9", "(PT)", "Lighthouse Till asked you to confirm a sign-in")
 	list, err := h.Provider.Waiting(t.Context(), ada)
@@ -70,9 +76,12 @@ func TestRequestsThatWaitAreShownToTheirUserAlone(t *testing.T) {
 		t.Fatalf("%d wait after the attempts: %v", len(list), err)
 	}
 	form.Set("csrf", b.csrf())
-	for range 2 { // the second time it is gone, as its user wants
+	for _, said := range []string{"The sign-in is refused.", "That sign-in was over already. If you did not allow it"} {
 		b.Post("/account/waiting", form)
-		b.Must("/account", http.StatusOK, "The sign-in is refused.", "Sign-in to Lighthouse Till refused")
+		b.Must("/account", http.StatusOK, said, "Sign-in to Lighthouse Till refused")
+	}
+	if strings.Contains(b.Page.Body.String(), "The sign-in is refused.") {
+		t.Error("what was over is said to be refused")
 	}
 	if strings.Contains(b.Page.Body.String(), `id="waiting"`) {
 		t.Error("a refused request waits")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -115,7 +116,7 @@ func (s *Surface) createInvitation(c *gin.Context, v mfa.Caller) {
 	if o := in.Object("profile"); o != nil {
 		d.Profile = o.Members
 	}
-	if len(d.Inviter) > maxInviter || !input.Shown(d.Inviter) {
+	if len(d.Inviter) > maxInviter || !input.Shown(d.Inviter) || input.Unseen(d.Inviter) || d.Inviter != strings.TrimSpace(d.Inviter) {
 		in.Fault("inviter", "must be a name that can be shown, of at most 100 bytes")
 	}
 	if !s.valid(c, in) {
@@ -172,14 +173,14 @@ func anyList(texts []string) []any {
 	return out
 }
 
-// application returns the name of a client as users may see it, for the message.
+// application returns the name of a client, for the message: as pages show it, as the person has no other
+// sign of who that is.
 func (s *Surface) application(c *gin.Context, id storage.ClientID) (string, error) {
 	if id == "" {
 		return "", nil
 	}
-	found, err := s.Clients.Client(c.Request.Context(), id)
-	client := clients.New(found)
-	return client.Shown(client.FirstRedirect()).Name, err
+	client, err := s.Clients.Client(c.Request.Context(), id)
+	return clients.New(client).ShownAnywhere().Name, err
 }
 
 func (s *Surface) resendInvitation(c *gin.Context, v mfa.Caller) {

@@ -86,5 +86,5 @@ func TestOperatorsFilesAreChecked(t *testing.T) {
 }
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^((login\.(empty|unnamed)|(forgot|signup)\.(off|wrong|wait|claim|missing|passkey|field)|reset\.differ|device\.(wrong|allowed|denied)|waiting\.(allowed|denied)|mfa\.none|bookmark|reopened)\.|(forgot|signup)\.(title|text|submit|back|other|sent)\b)`)
+	pagetest.Check(t, embedded, `^((login\.(empty|unnamed)|(forgot|signup)\.(off|wrong|wait|claim|missing|passkey|field)|reset\.differ|device\.(wrong|allowed|denied)|waiting\.(allowed|denied|left)|mfa\.none|bookmark|reopened)\.|(forgot|signup)\.(title|text|submit|back|other|sent)\b)`)
 }

@@ -21,7 +21,7 @@ const accountWaiting = "/account#waiting"
 func (p *Pages) mountWaiting(r gin.IRouter) {
 	r.GET(provider.WaitingPath, func(c *gin.Context) { page.Redirect(c, accountWaiting) })
 	r.POST(provider.WaitingPath, p.guarded(p.waiting))
-	for path, name := range map[string]string{provider.WaitingAllowedPath: "waiting.allowed", provider.WaitingDeniedPath: "waiting.denied"} {
+	for path, name := range map[string]string{provider.WaitingAllowedPath: "waiting.allowed", provider.WaitingDeniedPath: "waiting.denied", provider.WaitingLeftPath: "waiting.left"} {
 		r.GET(path, p.polledDone(name))
 	}
 }

@@ -94,4 +94,6 @@ func TestAUserConfirmsWhatAClientAsked(t *testing.T) {
 	}
 	b.Post("/waiting", f)
 	b.Must("/waiting", 410)
+	b.Get("/waiting/left") // where the login of another user ends
+	b.Must("/waiting/left", 200, "Nothing was confirmed")
 }

@@ -70,6 +70,9 @@ func TestWhatCannotBeInvitedIsRefused(t *testing.T) {
 		{map[string]any{"email": "grace@example.com", "profile": map[string]any{"email_verified": true}, "link": true}, 400, "invalid_request", "is not a profile claim"},
 		{map[string]any{"email": "grace@example.com", "password": "a quiet harbour"}, 400, "invalid_request", "there is no such key"},
 		{map[string]any{"email": "grace@example.com", "client": "nobody", "link": true}, 404, "not_found", "no such client"},
+		{map[string]any{"email": "grace@example.com", "inviter": "\u2800", "link": true}, 400, "invalid_request", "inviter: must be a name that can be shown"},
+		{map[string]any{"email": "grace@example.com", "inviter": " ", "link": true}, 400, "invalid_request", "inviter: must be a name that can be shown"},
+		{map[string]any{"email": "grace@example.com", "inviter": "Vera ", "link": true}, 400, "invalid_request", "inviter: must be a name that can be shown"},
 		{map[string]any{"email": "grace@example.com", "link": "yes"}, 400, "invalid_request", "must be true or false"},
 	} {
 		c.Call("POST", "/invitations", tc.body).Refused(tc.code, tc.word, tc.want)

@@ -23,7 +23,7 @@ const ownerState = `clients:
   - {client_id: consenting, public: true, headless_login: true, mfa: "OFF", consent: ask, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
   - {client_id: other, public: true, headless_login: true, mfa: "OFF", consent: skip, redirect_uris: ["https://other.example/cb"], grant_types: [authorization_code], scopes: [openid]}
 users:
-  - {username: vera, email: vera@example.com, password: "a lighthouse at dusk", totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
+  - {username: vera.lund, email: vera.lund@example.com, password: "a lighthouse at dusk", totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
   - {username: mallory, password: "a harbour in the fog"}
 `
 
@@ -105,7 +105,7 @@ func (a *attacked) byProgram(client, stop, name string) victim {
 	if stop == "fresh" {
 		return v
 	}
-	r := a.json(api+"/password", map[string]any{"request_id": id, "identifier": "vera", "password": "a lighthouse at dusk"}, nil)
+	r := a.json(api+"/password", map[string]any{"request_id": id, "identifier": "vera.lund", "password": "a lighthouse at dusk"}, nil)
 	own := map[string]any{"request_id": id, "login_token": r["login_token"], "allow": true}
 	row, _, err := a.Store.RequestByTrack(a.T.Context(), storage.TrackID(r["login_token"].(string)), time.Now())
 	if err != nil {
@@ -163,7 +163,7 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 		fetch("POST", action, form.Encode())
 	}
 	if stop != "fresh" {
-		send("/login", `id="login-submit"`, "username", "vera", "password", "a lighthouse at dusk")
+		send("/login", `id="login-submit"`, "username", "vera.lund", "password", "a lighthouse at dusk")
 	}
 	switch stop {
 	case "over":
@@ -210,7 +210,7 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 // devices returns the remembered devices of the victim.
 func (a *attacked) devices() []storage.RememberedDevice {
 	a.T.Helper()
-	vera, err := a.Store.AccountByIdentifier(a.T.Context(), "vera@example.com", a.Now())
+	vera, err := a.Store.AccountByIdentifier(a.T.Context(), "vera.lund@example.com", a.Now())
 	if err != nil {
 		a.T.Fatal(err)
 	}
@@ -316,7 +316,8 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 		}
 		w := a.do(route[0], to, body[0], body[1], header)
 		response := w.Header().Get("Location") + " " + w.Body.String()
-		for _, secret := range []string{"vera", ownerSecretState} {
+		// The name has a sign that no nonce has, which is base64url.
+		for _, secret := range []string{"vera.lund", ownerSecretState} {
 			// Proving a first factor for a fresh request begins a login, whose response has the state.
 			if strings.Contains(response, secret) && !(v.fresh && secret == ownerSecretState) {
 				a.T.Errorf("%s, %s: %s %s shows %q: %d %s", v.name, who, route[0], to, secret, w.Code, response)

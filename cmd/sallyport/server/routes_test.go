@@ -42,7 +42,7 @@ var routes = map[string]string{
 	// Whoever has the code of a device opens a login of their own, which asks.
 	"/device": "opens one", "/device/allowed": "public", "/device/denied": "public",
 	// Who is signed in opens a login for a request that names them, which asks.
-	"/waiting": "opens one", "/waiting/allowed": "public", "/waiting/denied": "public",
+	"/waiting": "opens one", "/waiting/allowed": "public", "/waiting/denied": "public", "/waiting/left": "public",
 	"/token": "client", "/par": "client", "/device_authorization": "client", "/bc-authorize": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
