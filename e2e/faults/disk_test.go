@@ -24,13 +24,14 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.dsn = "sqlite:" + filepath.Join(disk, "sallyport.db")
+	n.write(n.file("dsn"), n.dsn)
 	script := fmt.Sprintf("mount -t tmpfs -o size=16m tmpfs %q && for verb in migrate apply; do %q $verb --config %q $(test $verb = migrate || echo %q) || exit 1; done; exec %q serve --config %q",
 		disk, program, s.config, n.file("state.yaml"), program, s.config)
 	flags := "-m"
 	if os.Geteuid() != 0 {
 		flags = "-Urm"
 	}
-	s.startAs(exec.Command("unshare", flags, "sh", "-c", script), "SALLYPORT_DATABASE_DSN="+n.dsn)
+	s.startAs(exec.Command("unshare", flags, "sh", "-c", script))
 	s.await()
 
 	x, tokens := signedIn(t, n)
