@@ -176,9 +176,8 @@ func (s *server) start() {
 }
 
 // startAs starts the server with another command and further variables.
-func (s *server) startAs(cmd *exec.Cmd, variables ...string) {
+func (s *server) startAs(cmd *exec.Cmd) {
 	s.t.Helper()
-	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

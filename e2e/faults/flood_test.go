@@ -22,20 +22,29 @@ import (
 // memory returns the peak memory of the process, in MiB.
 func (s *server) memory() int {
 	s.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	mib := memoryOf(s.t, s.cmd.Process.Pid)
+	if mib == 0 {
+		s.t.Fatal("the system does not report the memory of the process")
+	}
+	return mib
+}
+
+// memoryOf returns the peak memory of a process that nobody has waited for, in MiB; 0: it has ended.
+func memoryOf(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
 			kib, err := strconv.Atoi(f[1])
 			if err != nil {
-				s.t.Fatal(err)
+				t.Fatal(err)
 			}
-			return kib >> 10
+			return max(1, kib>>10)
 		}
 	}
-	s.t.Fatal("the system does not report the memory of the process")
 	return 0
 }
 
