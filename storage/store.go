@@ -9,7 +9,8 @@ import (
 type Housekeeping interface {
 	// Clock returns the database's time, to measure the skew.
 	Clock(ctx context.Context) (time.Time, error)
-	// Sweep removes up to limit expired rows of each short-lived table and returns how many.
+	// Sweep removes what has expired and returns how many rows. It removes up to limit rows at a time, a
+	// thousand at most, and rests in between: requests go first.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 	Close() error
 }

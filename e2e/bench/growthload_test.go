@@ -70,7 +70,7 @@ func growthOperations() []growthOperation {
 			return t.admins("/admin/v1/events?" + url.Values{"user": {t.randomOf(t.user, rand.IntN(t.size))}, "limit": {"20"}}.Encode())
 		}},
 		{"sweep, nothing expired", func(t *town, _ *worker) error {
-			_, err := t.server.Store.Sweep(context.Background(), time.Now(), 1000)
+			_, err := t.server.SweepExpired(context.Background())
 			return err
 		}},
 	}

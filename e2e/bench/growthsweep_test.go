@@ -19,7 +19,6 @@ type sweeping struct {
 	RowsALogin    map[string]float64 `json:"rows_per_login"`
 	SweptASecond  map[string]float64 `json:"swept_per_second"` // beside logins
 	TimesPeak     float64            `json:"times_peak"`       // how many times the logins it keeps up with
-	LongestSweep  float64            `json:"longest_sweep_ms"` // a batch of every table
 	Swept         int                `json:"swept"`
 }
 
@@ -84,20 +83,18 @@ func (t *town) sweepBeside(ctx context.Context, g growth) (sweeping, error) {
 	return out, nil
 }
 
-// sweepUntil sweeps batch after batch, as the server does every minute while there is something
-// to remove, until the context ends. It returns how long there was.
+// sweepUntil sweeps, as the server does every minute, until the context ends. It returns how long
+// there was something to remove.
 func (t *town) sweepUntil(ctx context.Context, out *sweeping) (time.Duration, error) {
 	var busy time.Duration
 	for ctx.Err() == nil {
 		began := time.Now()
-		n, err := t.server.Store.Sweep(context.WithoutCancel(ctx), time.Now(), 1000)
-		if err != nil {
+		n, err := t.server.SweepExpired(ctx)
+		if err != nil && ctx.Err() == nil {
 			return busy, err
 		}
 		if n > 0 {
-			took := time.Since(began)
-			busy += took
-			out.LongestSweep = max(out.LongestSweep, milliseconds(took))
+			busy += time.Since(began)
 		}
 		out.Swept += n
 	}

@@ -60,17 +60,30 @@ func (e *Engine) UseClient(ctx context.Context, id storage.ClientID, now, keep t
 
 // sweepClients removes clients that registered themselves and have expired.
 func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (int, error) {
+	for total := 0; ; {
+		began := time.Now()
+		found, removed, err := e.sweepSomeClients(ctx, now, limit)
+		if total += removed; err != nil || found < limit {
+			return total, err
+		}
+		if err := rest(ctx, idle*time.Since(began)); err != nil {
+			return total, err
+		}
+	}
+}
+
+// sweepSomeClients finds up to limit clients that have expired, and removes them.
+func (e *Engine) sweepSomeClients(ctx context.Context, now time.Time, limit int) (found, removed int, err error) {
 	var expired []storage.ClientID
-	err := e.read(ctx, "find expired clients", func(q querier) error {
+	err = e.read(ctx, "find expired clients", func(q querier) error {
 		expired = nil
-		return q.each("SELECT id FROM clients WHERE expires_at > 0 AND expires_at <= ? LIMIT ?", []any{micro(now), page(limit)}, func(rows scanner) error {
+		return q.each("SELECT id FROM clients WHERE expires_at > 0 AND expires_at <= ? LIMIT ?", []any{micro(now), limit}, func(rows scanner) error {
 			var id text
 			err := rows.Scan(&id)
 			expired = append(expired, storage.ClientID(id))
 			return err
 		})
 	})
-	removed := 0
 	for _, id := range expired {
 		if err != nil {
 			break
@@ -83,7 +96,7 @@ func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (in
 		}
 	}
 	e.meter.swept[clientsTable].Add(int64(removed))
-	return removed, err
+	return len(expired), removed, err
 }
 
 // removeExpired removes a client that has expired. It may have more grants than one transaction

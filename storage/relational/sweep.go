@@ -88,14 +88,26 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Sweep implements storage.Housekeeping, with one short statement per table.
+// Sweep implements storage.Housekeeping.
 func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
 	for _, x := range e.sweepable(now) {
-		removed := int64(0)
+		n, err := e.sweepTable(ctx, x, page(limit))
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+	n, err := e.sweepClients(ctx, now, page(limit))
+	return total + n, err
+}
+
+// sweepTable removes rows until a statement finds less than limit.
+func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, error) {
+	text, args := x.sweeping(limit, e.dialect)
+	for total := 0; ; {
+		removed, began := int64(0), time.Now()
 		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
 			var err error
-			text, args := x.sweeping(limit, e.dialect)
 			removed, err = q.exec(text, args...)
 			return err
 		})
@@ -104,12 +116,31 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 		}
 		total += int(removed)
 		e.meter.swept[x.table].Add(removed)
+		if removed < int64(limit) {
+			return total, nil
+		}
+		if err := rest(ctx, idle*time.Since(began)); err != nil {
+			return total, err
+		}
 	}
-	removed, err := e.sweepClients(ctx, now, limit)
-	return total + removed, err
 }
 
-// sweeping returns a statement that removes up to limit rows, at most a thousand. Of servers that
+// idle is how many times as long as a statement took the sweep rests after it, so that
+// requests have most of the database, also while there is much to remove.
+const idle = 1
+
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// sweeping returns a statement that removes up to limit rows. Of servers that
 // sweep at the same time each removes rows that no other does, and none waits.
 func (x expired) sweeping(limit int, on dialect) (string, []any) {
 	order := ""
@@ -118,7 +149,7 @@ func (x expired) sweeping(limit int, on dialect) (string, []any) {
 		// the largest table by far.
 		order = " ORDER BY id"
 	}
-	args := append(x.args, page(limit))
+	args := append(x.args, limit)
 	which := func(key string) string {
 		return "SELECT " + key + " FROM " + x.table + " WHERE " + x.where + order + " LIMIT ?"
 	}

@@ -26,17 +26,20 @@ func (s *Server) background(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// sweep deletes expired rows every minute, in batches small enough to hold no lock for
-// long.
+// SweepExpired removes expired rows, so few at a time that no lock is held for long, and
+// returns how many.
+func (s *Server) SweepExpired(ctx context.Context) (int, error) {
+	return s.Store.Sweep(ctx, s.Now(), 250)
+}
+
+// sweep removes expired rows every minute.
 func (s *Server) sweep(ctx context.Context) error {
-	const batch = 1000
 	return every(ctx, time.Minute, func() {
-		for n := batch; n >= batch && ctx.Err() == nil; {
-			var err error
-			if n, err = s.Store.Sweep(ctx, s.Now(), batch); err != nil {
+		if _, err := s.SweepExpired(ctx); err != nil {
+			if ctx.Err() == nil {
 				s.Log.Error("sweep", "error", err)
-				return
 			}
+			return
 		}
 		if _, err := s.Invitations.Sweep(ctx); err != nil {
 			s.Log.Error("sweep invitations", "error", err)
