@@ -85,7 +85,7 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, !d.Codes
+	v.Alert, v.Asks, v.Passkeys = v.OfEnrollment(a, d.Demand, d.Method, d.Kind), d.State == exchange.DeliverySending, !d.Codes
 	p.look.Write(c, code, "account_add", v)
 }
 

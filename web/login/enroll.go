@@ -151,6 +151,6 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, d.Call != ""
+	v.Alert, v.Asks, v.Passkeys = v.OfEnrollment(a, d.Demand, d.Method, d.Kind), d.State == exchange.DeliverySending, d.Call != ""
 	p.look.Write(c, code, "enroll", v)
 }
