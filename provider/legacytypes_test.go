@@ -57,7 +57,7 @@ func TestResponseTypesWithTokensUseTheFragment(t *testing.T) {
 			if at := h.begin(v, s); at.Finished == nil || !strings.Contains(at.Finished.Answer.Location, "#") {
 				t.Errorf("with a session the login is at %+v, want finished", at)
 			}
-			if err := h.p.sessions.End(h.ctx, s, h.visit); err != nil {
+			if err := h.p.sessions.End(h.ctx, s, h.visit, ""); err != nil {
 				t.Fatal(err)
 			}
 			if token := q.Get("access_token"); token != "" && h.userinfo(token).Status != http.StatusUnauthorized {
@@ -171,7 +171,7 @@ func TestASessionThatEndsMeanwhileIssuesNoTokensInTheFragment(t *testing.T) {
 		if b := h.begin(v, s); b.Finished == nil {
 			t.Fatalf("%s: no single sign-on: %+v", types, b)
 		}
-		h.ok(h.sessions.End(h.ctx, s, h.visit))
+		h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 		if b := h.begin(v, s); b.Finished != nil || b.Request == "" {
 			t.Errorf("%s: %+v, want a login", types, b)
 		}
