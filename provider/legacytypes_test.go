@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -140,19 +139,6 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 	f, q := h.finish(b.Request, nil)
 	if f.Answer.FormPost == nil || q.Get("id_token") == "" || q.Get("code") == "" {
 		t.Errorf("response = %+v, want a form with code and ID token", f.Answer)
-	}
-}
-
-func TestDiscoveryListsLegacyResponseTypes(t *testing.T) {
-	h := newFixture(t)
-	for _, on := range []bool{false, true} {
-		h.p.options.LegacyResponseTypes = on
-		h.ok(h.p.publish())
-		var m metadata
-		h.ok(json.Unmarshal(h.p.Discovery().Body, &m))
-		if got := slices.Contains(m.ResponseTypes, "code id_token token"); got != on || slices.Contains(m.GrantTypes, "implicit") != on {
-			t.Errorf("on = %t: response types %v, grants %v", on, m.ResponseTypes, m.GrantTypes)
-		}
 	}
 }
 

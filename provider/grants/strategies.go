@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"time"
@@ -114,17 +115,17 @@ func (*codeStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, st
 }
 
 // idTokenStrategy creates ID tokens with the claims of package claims. Those of fosite would
-// have rat and jti too.
+// have rat too.
 type idTokenStrategy struct{ i *Issuer }
 
 var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 
-// nameGrant adds the grant of the access token to the claims of the ID token, which token exchange needs
-// to know what the login was granted. Where the access token is bound it is left out: an ID token is
-// not, and nobody gets rid of a binding by an exchange.
+// nameGrant adds jti to the claims of the ID token, with the grant of the access token, which token
+// exchange needs to know what the login was granted. Where the access token is bound it is left out: an
+// ID token is not, and nobody gets rid of a binding by an exchange.
 func (s *session) nameGrant(content map[string]any) {
 	if s.grant != "" && s.bound == nil {
-		content["grant_id"] = s.grant
+		content["jti"] = string(s.grant) + "." + rand.Text()
 	}
 }
 
