@@ -58,12 +58,13 @@ func TestFAPIMessageSigning(t *testing.T) {
 			}
 			at := b.browser()
 			two.open(at, pushed.get("request_uri"), "&state=outside&nonce=outside")
-			rejects := changes["prompt"] != nil
+			rejects, response := changes["prompt"] != nil, two.sent
 			if rejects {
 				at.Submit("login-submit", "username", "ada", "password", "a lighthouse at dusk")
 				at.Press("consent-deny")
+				response = two.arrived
 			}
-			q := two.sent(at)
+			q := response(at)
 			header, claims := claimsOf(b.t, q.Get("response"))
 			code, _ := claims["code"].(string)
 			signed := set{"state": "the-state", "nonce": "the-nonce"}

@@ -120,6 +120,9 @@ func TestAClientInUseStays(t *testing.T) {
 	if _, err := g.Store.Sweep(t.Context(), g.clock.Now(), 1000); err != nil {
 		t.Fatal(err)
 	}
+	if err := g.Provider.Poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if code, out := g.form("/token", id, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {fmt.Sprint(tokens["refresh_token"])}}); code != 401 || out["error"] != "invalid_client" {
 		t.Errorf("a day without tokens: %d %v, want the client gone", code, out)
 	}
