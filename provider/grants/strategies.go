@@ -2,7 +2,6 @@ package grants
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"strings"
 	"time"
@@ -123,9 +122,9 @@ var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 // nameGrant adds jti to the claims of the ID token, with the grant of the access token, which token
 // exchange needs to know what the login was granted. Where the access token is bound it is left out: an
 // ID token is not, and nobody gets rid of a binding by an exchange.
-func (s *session) nameGrant(content map[string]any) {
+func (i *Issuer) nameGrant(s *session, content map[string]any) {
 	if s.grant != "" && s.bound == nil {
-		content["jti"] = string(s.grant) + "." + rand.Text()
+		content["jti"] = string(s.grant) + "." + storage.Random128(i.random)
 	}
 }
 
@@ -138,7 +137,7 @@ func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dur
 	}
 	now := s.i.now()
 	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, &sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
-	sess.nameGrant(content)
+	s.i.nameGrant(sess, content)
 	text, err := s.i.codec.WriteID(ctx, content, sess.authorization, c, sess.access, "")
 	if err != nil {
 		return "", token.ErrorOf(err)
