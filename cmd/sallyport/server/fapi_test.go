@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,22 @@ func TestFAPIDiscovery(t *testing.T) {
 		}
 	}
 	aliases, _ := m["mtls_endpoint_aliases"].(map[string]any)
+	for _, x := range []struct {
+		at        http.Handler
+		addresses map[string]any
+	}{{b.Handler, m}, {b.ForCertificates(), aliases}} {
+		for name, value := range x.addresses {
+			text, _ := value.(string)
+			u, err := url.Parse(text)
+			if name == "issuer" || text == "" || err != nil {
+				continue
+			}
+			w := httptest.NewRecorder()
+			if x.at.ServeHTTP(w, httptest.NewRequest(http.MethodGet, u.Path, nil)); w.Code == http.StatusNotFound {
+				t.Errorf("%s leads nowhere: %s", name, text)
+			}
+		}
+	}
 	if m["authorization_response_iss_parameter_supported"] != true || m["tls_client_certificate_bound_access_tokens"] != true || m["pushed_authorization_request_endpoint"] != b.issuer+"/par" ||
 		m["require_pushed_authorization_requests"] != false || aliases["token_endpoint"] != mutualURL+"/token" {
 		t.Errorf("metadata = %v", m)
