@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -44,8 +45,11 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s = %v, want %s", name, got, want)
 		}
 	}
-	if strings.Contains(string(h.p.Discovery().Body), "\"HS256") {
-		t.Error("HS256 is offered")
+	for name, value := range m {
+		hashed := strings.Contains(fmt.Sprint(value), "HS256") && !strings.Contains(name, "_enc_")
+		if asserts := strings.HasSuffix(name, "_endpoint_auth_signing_alg_values_supported"); hashed != asserts {
+			t.Errorf("%s = %v, want HMAC for client_secret_jwt alone", name, value)
+		}
 	}
 }
 

@@ -357,7 +357,7 @@ func TestDiscoveryListsCertificatesWhereTheyCanBePresented(t *testing.T) {
 	}
 	h.mutual()
 	m := read()
-	if fmt.Sprint(m.Methods) != "[client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none]" || !m.Bound || len(m.Inspects) != 5 {
+	if fmt.Sprint(m.Methods) != "[client_secret_basic client_secret_post client_secret_jwt private_key_jwt tls_client_auth self_signed_tls_client_auth none]" || !m.Bound || len(m.Inspects) != 6 {
 		t.Errorf("with certificates: %+v", m)
 	}
 	if len(m.Aliases) != 7 || m.Aliases["backchannel_authentication_endpoint"] != aliased+"/bc-authorize" || m.Aliases["token_endpoint"] != aliased+"/token" || m.Aliases["pushed_authorization_request_endpoint"] != aliased+"/par" {
