@@ -1,8 +1,14 @@
 package e2e
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -45,8 +51,40 @@ func TestDevServerUnderAName(t *testing.T) {
 		case <-tick.C:
 		}
 	}
+	d.trusted(t, name)
 	d.browse(t, folder, "devname.test.mjs", "--host-resolver-rules=MAP "+name+" 127.0.0.1", "--ignore-certificate-errors")
 	d.stop(t)
+}
+
+// trusted lets a device take the root from the demo, and then trust the provider under its name.
+func (d devServer) trusted(t *testing.T, name string) {
+	t.Helper()
+	get := func(address string, c *tls.Config) []byte {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: c, DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, strings.Replace(to, name, "127.0.0.1", 1))
+		}}}
+		defer client.CloseIdleConnections()
+		resp, err := client.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s, %v", address, resp.StatusCode, text, err)
+		}
+		return text
+	}
+	root, err := x509.ParseCertificate(get(d.demo+"/ca.crt", &tls.Config{InsecureSkipVerify: true})) //nolint:gosec // a device without the root
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	if text := get(d.issuer+"/.well-known/webauthn", &tls.Config{RootCAs: roots}); !strings.Contains(string(text), d.issuer) {
+		t.Errorf("passkeys are for %s", text)
+	}
 }
 
 type devUsers struct{ Alice, Bob struct{ Password string } }

@@ -25,7 +25,7 @@ func runWithMessages(t *testing.T, file string, withTOTP, without int, env ...st
 	runBrowser(t, s, file, withTOTP, without)
 }
 
-func TestCodesInChromium(t *testing.T) { runWithMessages(t, "sent.test.mjs", 0, 8) }
+func TestCodesInChromium(t *testing.T) { runWithMessages(t, "sent.test.mjs", 0, 9) }
 
 func TestAddressesInChromium(t *testing.T) {
 	runWithMessages(t, "addresses.test.mjs", 0, 8, "SALLYPORT_USERNAMES_EDITABLE=true")

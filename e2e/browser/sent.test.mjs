@@ -2,13 +2,14 @@
 // another code, a code that is not delivered, and a forgotten password; with and without scripts.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { authenticator, laptop } from './authenticator.mjs';
 import { accessible, arrival, authorizeURL, closeBrowser, fits, newest, signIn, stage, visit, enter, newPassword } from './lib.mjs';
 
 after(closeBrowser);
 
 const users = [...stage.users.plain];
 const take = () => users.shift() ?? assert.fail('the stage has no more users');
-const { bank, alone } = stage.clients;
+const { alone, bank, spa } = stage.clients;
 
 const codes = async (to) => (await fetch(`${stage.messages}/codes?to=${encodeURIComponent(to)}`)).json();
 
@@ -184,6 +185,14 @@ for (const [look, options] of Object.entries({
     await check();
     assert.equal(await page.locator('#send-again').isDisabled(), scripts);
     const code = await mail(user.email, 1);
+    const [link] = await (await fetch(`${stage.messages}/links?to=${encodeURIComponent(user.email)}`)).json();
+    await visit({}, async (scanner) => { // which fetches the link and runs its scripts first
+      await scanner.request.head(link);
+      for (const again of [false, true]) {
+        assert.equal((await (again ? scanner.reload() : scanner.goto(link))).status(), 200);
+        await scanner.waitForLoadState('networkidle');
+      }
+    });
     await enter(page, code.replace(/./, (digit) => (Number(digit) + 1) % 10), '#code-submit');
     await page.getByText('This code does not work').waitFor();
     await check();
@@ -215,7 +224,6 @@ for (const [look, options] of Object.entries({
     await signIn(page, { ...user, password: 'seven ships at sea' });
     await page.waitForSelector('#enroll-begin');
 
-    const [link] = await (await fetch(`${stage.messages}/links?to=${encodeURIComponent(user.email)}`)).json();
     await context.clearCookies();
     assert.equal((await page.goto(link)).status(), 410);
     await page.getByText('This link does not work any more').waitFor();
@@ -225,3 +233,31 @@ for (const [look, options] of Object.entries({
     await page.waitForSelector('#forgot-submit');
   }));
 }
+
+test('who forgot the password may have a passkey', () => visit({ viewport: { width: 320, height: 700 } }, async (page, context) => {
+  const user = take(), device = await authenticator(page, laptop);
+  await device.present(false);
+  await page.goto(authorizeURL(spa).url);
+  await page.waitForSelector('input[name=offer][value=yes]', { state: 'attached' });
+  await signIn(page, user);
+  await page.waitForSelector('#offer-form');
+  await device.present(true);
+  await Promise.all([arrival(page, spa), (async () => {
+    await page.click('#offer-create, #offer-ask');
+    await page.click('#recovery-done');
+  })()]);
+  await context.clearCookies();
+  await device.present(false);
+  await page.goto(authorizeURL(spa).url);
+  await page.click('#forgot');
+  await page.waitForSelector('#forgot-submit');
+  await page.waitForSelector('#passkey-ask');
+  assert.equal(await page.getAttribute('#username', 'autocomplete'), 'username webauthn');
+  await fits(page);
+  await accessible(page);
+  const here = page.url();
+  await page.goto('about:blank');
+  await device.present(true);
+  const [answer] = await Promise.all([arrival(page, spa), page.goto(here).catch(() => {})]);
+  assert.ok(answer.url.searchParams.get('code'), 'the virtual authenticator chooses what the user would');
+}));

@@ -34,6 +34,7 @@ type messagePage struct {
 	Pause    int       // seconds until another message can be requested
 	Sent     string    // sealed sentState; "": none
 	Until    time.Time // when the code of the message expires, unless a later one was sent; zero: not known
+	page.Ceremony
 }
 
 // Mailbox is the mailbox that the message is read in, as far as the typed name tells.
@@ -57,9 +58,31 @@ type sentState struct {
 
 // showAsk asks for a name.
 func (p *Pages) showAsk(c *gin.Context, w byMessage, status int, name string, a *page.Alert) {
-	v := p.outside(c, returnOf(c), messagePage{byMessage: w, Username: name})
+	d := messagePage{byMessage: w, Username: name}
+	if w == forgotten {
+		var err error
+		if d.Ceremony, err = p.inPlaceOfPassword(c); err != nil {
+			p.fail(c, p.outsider(c), err)
+			return
+		}
+	}
+	v := p.outside(c, returnOf(c), d)
 	v.Alert = v.Specific(a, w.Field)
+	v.Passkeys, v.Asks = d.Call != "", d.Fresh != ""
 	p.look.Write(c, status, "message", v)
+}
+
+// inPlaceOfPassword returns the ceremony of the sign-in that waits in this browser: who forgot the
+// password may have a passkey, and needs no message. zero: none waits, or it takes none.
+func (p *Pages) inPlaceOfPassword(c *gin.Context) (page.Ceremony, error) {
+	if requestOf(c) == "" {
+		return page.Ceremony{}, nil
+	}
+	call, err := p.next(c, loginAsk(c))
+	if err != nil || call.Step.Kind != provider.StepIdentify {
+		return page.Ceremony{}, nil // the page is for people without a login too
+	}
+	return p.firstCeremony(c, call)
 }
 
 // requested leads to the page for the code, which is the same whatever the name. A code of an earlier
@@ -101,7 +124,8 @@ func (p *Pages) sentOf(c *gin.Context, w byMessage, sealed string) (messagePage,
 		return messagePage{}, false
 	}
 	at := time.Unix(s.At, 0)
-	if d := (messagePage{w, s.Username, max(page.Seconds(at.Add(throttle.Resend).Sub(web.Now(c))), 0), sealed, at.Add(p.lifeOf(w))}); web.Now(c).Before(d.Until.Add(throttle.Resend)) {
+	d := messagePage{byMessage: w, Username: s.Username, Pause: max(page.Seconds(at.Add(throttle.Resend).Sub(web.Now(c))), 0), Sent: sealed, Until: at.Add(p.lifeOf(w))}
+	if web.Now(c).Before(d.Until.Add(throttle.Resend)) {
 		return d, true
 	}
 	return messagePage{}, false // the history of a shared browser must not name the person before

@@ -22,7 +22,7 @@ func TestCertificatesAreReadAsEveryEditorWritesThem(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, chain, err := trusting(file, false); err != nil || len(chain) != 1 {
+		if _, chain, err := trusting(file, false); err != nil || len(chain) != 2 {
 			t.Errorf("%.30q: %d certificates, %v", content, len(chain), err)
 		}
 	}

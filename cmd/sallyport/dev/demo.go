@@ -23,16 +23,17 @@ type demo struct {
 	server  *server.Server
 	at      place
 	secrets secrets
+	folder  *folder
 	outbox  string // the file of messages
 	pages   *template.Template
 }
 
-func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handler, error) {
+func newDemo(srv *server.Server, at place, s secrets, folder *folder) (http.Handler, error) {
 	files, err := fs.Sub(demoFiles, "demo")
 	if err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
-	d := &demo{server: srv, at: at, secrets: s, outbox: outbox}
+	d := &demo{server: srv, at: at, secrets: s, folder: folder, outbox: folder.path(outboxName)}
 	if d.pages, err = template.ParseFS(files, "phone.html", "outbox.html"); err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
@@ -41,6 +42,7 @@ func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handl
 	mux.HandleFunc("GET /{$}", page)
 	mux.HandleFunc("GET /callback", page)
 	mux.HandleFunc("GET /config.json", d.config)
+	mux.HandleFunc("GET "+rootPath, d.root)
 	mux.HandleFunc("GET /phone", d.showPhone)
 	mux.HandleFunc("GET /phone.json", d.readPhone)
 	mux.HandleFunc("GET /tv", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "tv.html") })
@@ -104,6 +106,19 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 			{"bob", d.secrets.Bob.Password, "has a password only"},
 		},
 	})
+}
+
+// rootPath is where a phone gets the certificate that it has to trust.
+const rootPath = "/ca.crt"
+
+func (d *demo) root(w http.ResponseWriter, r *http.Request) {
+	root := d.folder.authority()
+	if root == nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-x509-ca-cert")
+	_, _ = w.Write(root)
 }
 
 // deviceQR draws the address with the code of a device, which its screen shows.

@@ -27,6 +27,9 @@ func writeDetails(ctx context.Context, w io.Writer, srv *server.Server, at place
 		line("                     %s/outbox.json", at.demo())
 	}
 	line("  Log                %s\n", folder.path("server.log"))
+	if at.exposed {
+		writeAddress(w, at, colour)
+	}
 	line("  Client   Kind                              Secret")
 	line("  spa      public, a password is enough      -")
 	line("  bank     public, always a second factor    -")
@@ -48,6 +51,13 @@ func writeDetails(ctx context.Context, w io.Writer, srv *server.Server, at place
 	if code := aliceCode(ctx, srv, colour); code != "" {
 		line("\n  Scan with an authenticator app, and your own phone shows alice's codes:\n")
 		fmt.Fprint(w, code)
+	}
+}
+
+// writeAddress draws the address of the demo, so that a phone need not type it.
+func writeAddress(w io.Writer, at place, colour bool) {
+	if code, err := qrText(at.demo(), colour); err == nil {
+		fmt.Fprintf(w, "  Scan to open the demo on your phone:\n\n%s\n", indent(code))
 	}
 }
 

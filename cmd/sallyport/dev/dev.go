@@ -57,7 +57,7 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 		return errors.Join(err, closeAll(ls))
 	}
 	defer srv.Close()
-	pages, err := newDemo(srv, at, secrets, folder.path(outboxName))
+	pages, err := newDemo(srv, at, secrets, folder)
 	var own ownState
 	if err == nil {
 		own, err = seed(ctx, srv, seeds(at, secrets), o.State)
@@ -109,7 +109,7 @@ func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (
 	c.SignUp, c.Usernames.Editable = "open", true
 	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
 	if at.secure {
-		c.TLS = config.TLS{Cert: folder.path("tls.crt"), Key: folder.path("tls.key")}
+		c.TLS = config.TLS{Cert: folder.path(certName), Key: folder.path("tls.key")}
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("settings of dev: %w", err)

@@ -10,14 +10,17 @@ import (
 const width = 80
 
 // tour is what to try first. README.md has the same steps.
-func tour(at place) []string {
+func tour(at place, folder *folder) []string {
 	steps := []string{
 		"Open " + at.demo() + " and sign in to Meridian Notes as alice.",
 		"Unlock the private note with the code on the virtual phone.",
 		"Open Meridian Bank: it asks for nothing. Sign out.",
 		"Sign in to Meridian Bank as bob, who has to set up a second factor.",
 	}
-	if at.passkeys() {
+	switch {
+	case at.passkeys() && at.exposed && folder.authority() != nil:
+		steps = append(steps, "On a phone: trust "+at.demo()+rootPath+", then add a passkey.")
+	case at.passkeys():
 		steps = append(steps, "Add a passkey on the account page; sign in to Meridian Bank with it alone.")
 	}
 	return steps
@@ -48,7 +51,7 @@ func writeGreeting(w io.Writer, at place, folder *folder, s secrets, own ownStat
 		line("  Replaces       built-in %s", list(own.replaced))
 	}
 	line("")
-	for i, step := range tour(at) {
+	for i, step := range tour(at, folder) {
 		line("  %d. %s", i+1, step)
 	}
 	line("\n  --details prints more: secrets, recovery codes, addresses, a QR code.")

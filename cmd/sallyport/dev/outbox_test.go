@@ -23,7 +23,7 @@ func outboxAt(t *testing.T, at place, lines ...string) (get func(path string) *h
 			t.Fatal(err)
 		}
 	}
-	handler, err := newDemo(&server.Server{Log: slog.New(slog.DiscardHandler)}, at, secrets{}, file)
+	handler, err := newDemo(&server.Server{Log: slog.New(slog.DiscardHandler)}, at, secrets{}, &folder{dir: filepath.Dir(file)})
 	if err != nil {
 		t.Fatal(err)
 	}

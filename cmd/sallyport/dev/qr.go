@@ -11,7 +11,7 @@ import (
 	"github.com/boombuler/barcode/qr"
 )
 
-// qrText draws the QR code of an otpauth URI as text. Pages show the same code, which
+// qrText draws the QR code of a URI as text. Pages show the same code, which
 // github.com/pquerna/otp draws with the same library at the same level.
 func qrText(uri string, colour bool) (string, error) {
 	code, err := qr.Encode(uri, qr.M, qr.Auto)

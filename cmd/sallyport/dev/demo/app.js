@@ -166,7 +166,7 @@ function home(session) {
 }
 
 function person(session, app) {
-  const { name = session.claims.sub, given_name = name, email, email_verified } = session.person;
+  const { email, email_verified, name = email ?? session.claims.sub, given_name = name } = session.person;
   const other = Object.keys(apps).find((id) => id !== session.client);
   const initials = name.split(" ").map((w) => w[0]).slice(0, 2).join("").toUpperCase();
   return el("section", { className: `card person ${app.colour}` },

@@ -39,7 +39,7 @@ async function begin() {
     if (got.error === "slow_down" || got.error === "authorization_pending") continue;
     if (got.error) return show(el("h1", {}, "Nobody is signed in"), el("p", { id: "tv-error" }, got.error), again());
     const info = await (await fetch(settings.issuer + "/userinfo", { headers: { authorization: "Bearer " + got.access_token } })).json();
-    return show(el("h1", { id: "tv-welcome" }, "Good evening, " + (info.given_name ?? info.sub)), again());
+    return show(el("h1", { id: "tv-welcome" }, "Good evening, " + (info.given_name ?? info.email ?? info.sub)), again());
   }
 }
 
