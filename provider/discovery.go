@@ -116,7 +116,10 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)
 		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")
 	}
-	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
+	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "jti", "at_hash"}
+	if p.options.LegacyResponseTypes {
+		m.Claims = append(m.Claims, "c_hash")
+	}
 	m.Claims = append(m.Claims, claims.Names()...)
 	return oauth.NewDocument(m)
 }

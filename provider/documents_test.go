@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,15 @@ func TestDiscovery(t *testing.T) {
 	}
 	if strings.Contains(string(h.p.Discovery().Body), "\"HS256") {
 		t.Error("HS256 is offered")
+	}
+	h.client("rp")
+	h.user("ada", "")
+	code, _ := h.signIn(params("rp", "nonce", "the-nonce"), "ada")
+	claims, _ := h.readJWT(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token"))
+	for name := range claims {
+		if supported, _ := m["claims_supported"].([]any); !slices.Contains(supported, any(name)) {
+			t.Errorf("claims_supported lacks %s of an ID token", name)
+		}
 	}
 }
 

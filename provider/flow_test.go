@@ -34,7 +34,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 	if id["at_hash"] != signing.HalfHash("ES256", got.get("access_token")) {
 		t.Errorf("at_hash = %v", id["at_hash"])
 	}
-	for _, none := range []string{"rat", "jti", "email"} {
+	for _, none := range []string{"rat", "grant_id", "email"} {
 		if _, there := id[none]; there {
 			t.Errorf("the ID token holds %s", none)
 		}

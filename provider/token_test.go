@@ -270,7 +270,7 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	if online.get("refresh_token") == "" || offline.get("refresh_token") == "" {
 		t.Fatal("a refresh token is missing")
 	}
-	h.ok(h.sessions.End(h.ctx, s, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 	if h.active("rp", online.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
 		t.Error("the grant of the session is still valid")
 	}

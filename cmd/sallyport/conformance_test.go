@@ -188,3 +188,44 @@ func TestCommentsAboutConformanceAreRead(t *testing.T) {
 		}
 	}
 }
+
+// fapiModules are those of the test plans of the OpenID Foundation's suite that apply to an authorization
+// server without an ecosystem's profile, fapi2-security-profile-final-test-plan and
+// fapi2-message-signing-final-test-plan, without the prefix that all of them have.
+const fapiModules = `discovery-end-point-verification happy-flow user-rejects-authentication ensure-request-object-with-multiple-aud-succeeds
+	ensure-authorization-request-without-state-success ensure-authorization-request-without-nonce-success ensure-authorization-request-with-64-char-nonce-success
+	ensure-other-scope-order-succeeds test-claims-parameter-identity-claims access-token-type-header-case-sensitivity
+	ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted check-dpop-proof-nbf-exp ensure-dpopproof-with-iat-10seconds-before-succeeds
+	ensure-dpopproof-with-iat-10seconds-after-succeeds ensure-mismatched-dpop-jkt-fails ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt
+	ensure-token-endpoint-fails-with-mismatched-dpop-jkt ensure-dpopproof-at-par-endpoint-binding-success ensure-dpop-auth-code-binding-success
+	ensure-different-nonce-inside-and-outside-request-object ensure-different-state-inside-and-outside-request-object
+	ensure-authorization-request-with-long-nonce ensure-authorization-request-with-long-state ensure-request-object-without-exp-fails
+	ensure-request-object-without-nbf-fails state-only-outside-request-object-not-used ensure-request-object-without-redirect-uri-fails
+	ensure-expired-request-object-fails ensure-request-object-with-bad-aud-fails ensure-request-object-with-exp-over-60-fails
+	ensure-request-object-with-nbf-over-60-fails ensure-signed-request-object-with-RS256-fails ensure-request-object-signature-algorithm-is-not-none
+	ensure-request-object-with-invalid-signature-fails ensure-matching-key-in-authorization-request ensure-unsigned-request-at-par-endpoint-fails
+	ensure-registered-redirect-uri plain-fapi-ensure-registered-redirect-uri ensure-unsigned-authorization-request-without-using-par-fails
+	ensure-redirect-uri-in-authorization-request ensure-response-type-code-idtoken-fails ensure-response-type-token-fails ensure-client-id-in-token-endpoint
+	ensure-holder-of-key-required ensure-authorization-code-is-bound-to-client attempt-reuse-authorization-code-after-one-second
+	ensure-token-endpoint-fails-with-expired-auth-code ensure-signed-client-assertion-with-RS256-fails ensure-client-assertion-in-token-endpoint
+	ensure-client-assertion-with-exp-is-5-minutes-in-past-fails ensure-client-assertion-with-wrong-aud-fails ensure-client-assertion-with-no-sub-fails
+	ensure-invalid-client-assertions-fail dpop-negative-tests refresh-token par-ensure-reused-request-uri-prior-to-auth-completion-succeeds
+	par-attempt-reuse-request_uri par-attempt-to-use-expired-request_uri par-ensure-jwt-client-assertions-nbf-8-seconds-in-the-future-is-accepted
+	par-ensure-jwt-client-assertions-nbf-over-60-seconds-in-the-future-fails par-attempt-to-use-request_uri-for-different-client
+	par-authorization-request-containing-request_uri-form-param par-attempt-invalid-http-method par-ensure-pkce-required ensure-pkce-code-verifier-required
+	incorrect-pkce-code-verifier-rejected par-plain-pkce-rejected par-authorization-request-containing-request_uri par-without-duplicate-parameters
+	par-test-array-as-audience-fails par-test-par-endpoint-url-as-audience-fails par-test-token-endpoint-url-as-audience-fails`
+
+func TestEveryModuleOfFAPIHasATest(t *testing.T) {
+	text, err := conformanceOf(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(text, "\n## FAPI 2.0 ")
+	part, _, _ = strings.Cut(part, "\n## ")
+	for module := range strings.FieldsSeq(fapiModules) {
+		if !regexp.MustCompile(`\b` + module + `[,:; ]`).MatchString(part) {
+			t.Errorf("no test stands for the module %s", module)
+		}
+	}
+}
