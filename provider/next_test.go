@@ -85,7 +85,6 @@ func TestPagesLeadToWhereTheClientBeginsALogin(t *testing.T) {
 	}
 }
 
-// Conformance (OpenID Connect): Core 3.1.2.1: module oidcc-login-hint: the name is filled in
 func TestNextReturnsWhatPagesShow(t *testing.T) {
 	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })

@@ -15,6 +15,7 @@ import (
 
 func always(c *storage.Client) { c.MFA = mfa.MFAAlways }
 
+// Conformance (OpenID Connect): Core 3.1.2.1: module oidcc-login-hint: the name is filled in
 func TestPasswordAndTOTP(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
