@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -34,8 +35,13 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
 		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
-		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519",
-		"subject_types_supported":                     "public pairwise", "userinfo_signing_alg_values_supported": "RS256 ES256",
+		"request_object_signing_alg_values_supported":              "RS256 PS256 ES256 EdDSA Ed25519",
+		"token_endpoint_auth_methods_supported":                    "client_secret_basic client_secret_post client_secret_jwt private_key_jwt none",
+		"revocation_endpoint_auth_methods_supported":               "client_secret_basic client_secret_post client_secret_jwt private_key_jwt none",
+		"introspection_endpoint_auth_methods_supported":            "client_secret_basic client_secret_post client_secret_jwt private_key_jwt",
+		"token_endpoint_auth_signing_alg_values_supported":         "RS256 PS256 ES256 EdDSA Ed25519 HS256 HS384 HS512",
+		"introspection_endpoint_auth_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519 HS256 HS384 HS512",
+		"subject_types_supported":                                  "public pairwise", "userinfo_signing_alg_values_supported": "RS256 ES256",
 		"id_token_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "id_token_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM",
 		"userinfo_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "userinfo_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM"} {
 		var got []string
@@ -46,8 +52,11 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s = %v, want %s", name, got, want)
 		}
 	}
-	if strings.Contains(string(h.p.Discovery().Body), "\"HS256") {
-		t.Error("HS256 is offered")
+	for name, value := range m {
+		hashed := strings.Contains(fmt.Sprint(value), "HS256") && !strings.Contains(name, "_enc_")
+		if asserts := strings.HasSuffix(name, "_endpoint_auth_signing_alg_values_supported"); hashed != asserts {
+			t.Errorf("%s = %v, want HMAC for client_secret_jwt alone", name, value)
+		}
 	}
 	h.client("rp")
 	h.user("ada", "")
