@@ -18,6 +18,7 @@ import (
 )
 
 // Conformance (Logout): Back-Channel Logout 2.1, Front-Channel Logout 3: the metadata says so
+// Conformance (OpenID Connect): Discovery 3, RP-Initiated Logout 2.1: modules oidcc-discovery-endpoint-verification, oidcc-rp-initiated-logout-discovery-endpoint-verification: the metadata is complete and true
 func TestDiscovery(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256")
 	var m map[string]any
@@ -68,6 +69,7 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 10.1: module oidcc-discovery-endpoint-verification: keys are public, and each has a `kid` of its own
 func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256", "EdDSA")
 	read := func() []map[string]any {

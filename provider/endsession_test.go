@@ -123,6 +123,7 @@ func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	at("a confirmation", StepOver)
 }
 
+// Conformance (OpenID Connect): RP-Initiated Logout 2, 3: modules oidcc-rp-initiated-logout, oidcc-rp-initiated-logout-no-state, oidcc-rp-initiated-logout-bad-post-logout-redirect-uri, oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri, oidcc-rp-initiated-logout-modified-id-token-hint, oidcc-rp-initiated-logout-bad-id-token-hint, oidcc-rp-initiated-logout-no-id-token-hint, oidcc-rp-initiated-logout-no-post-logout-redirect-uri: only a registered address is redirected to, with `state` as it was sent; whom no valid hint is about is asked
 func TestEndSession(t *testing.T) {
 	h := newFixture(t)
 	foreign := newFixture(t)
@@ -219,6 +220,8 @@ func TestAnExpiredSessionIsEnded(t *testing.T) {
 
 // A program of an application, or a window that shares no cookies with the browser, has the ID token and
 // not the session. The token ends the session that it names, whatever its age, and nothing else.
+//
+// Conformance (OpenID Connect): RP-Initiated Logout 4: a hint ends the session that its `sid` names, also without the browser
 func TestAHintEndsItsSessionWithoutACookie(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) {

@@ -9,6 +9,7 @@ import (
 	"sallyport/storage"
 )
 
+// Conformance (OpenID Connect): Core 2, 3.1.3.3, 3.1.3.6, 5.4, RFC 7636 4: modules oidcc-server, oidcc-idtoken-signature, oidcc-ensure-request-with-valid-pkce-succeeds: the ID token is signed with a published key, and has `at_hash` and no claim of a scope
 func TestALoginEndsInTokens(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

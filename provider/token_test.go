@@ -200,6 +200,8 @@ func TestACodeLivesAMinute(t *testing.T) {
 }
 
 // O-4: the second use of a code ends everything the first one gave.
+//
+// Conformance (OpenID Connect): RFC 6749 4.1.2: modules oidcc-codereuse, oidcc-codereuse-30seconds: a code used again is `invalid_grant`, and ends its tokens
 func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -20,6 +20,7 @@ import (
 // parts are those of docs/conformance.md, by their names in the comments of tests, with the standards
 // they are about.
 var parts = [][2]string{
+	{"OpenID Connect", "OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0; rows name modules of the plans config, basic and rp-initiated-logout of the OpenID Foundation's suite"},
 	{"Request objects", "RFC 9101, OpenID Connect Core section 6"},
 	{"Pushed authorization requests", "RFC 9126"},
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
@@ -216,16 +217,33 @@ const fapiModules = `discovery-end-point-verification happy-flow user-rejects-au
 	incorrect-pkce-code-verifier-rejected par-plain-pkce-rejected par-authorization-request-containing-request_uri par-without-duplicate-parameters
 	par-test-array-as-audience-fails par-test-par-endpoint-url-as-audience-fails par-test-token-endpoint-url-as-audience-fails`
 
-func TestEveryModuleOfFAPIHasATest(t *testing.T) {
+// connectModules are those of oidcc-config-certification-test-plan, oidcc-basic-certification-test-plan and
+// oidcc-rp-initiated-logout-certification-test-plan.
+const connectModules = `oidcc-discovery-endpoint-verification oidcc-server oidcc-response-type-missing oidcc-idtoken-signature oidcc-userinfo-get
+	oidcc-userinfo-post-header oidcc-userinfo-post-body oidcc-ensure-request-without-nonce-succeeds-for-code-flow oidcc-scope-profile oidcc-scope-email
+	oidcc-scope-address oidcc-scope-phone oidcc-scope-all oidcc-alternate-happy-flow oidcc-display-page oidcc-display-popup oidcc-prompt-login
+	oidcc-prompt-none-not-logged-in oidcc-prompt-none-logged-in oidcc-max-age-1 oidcc-max-age-10000 oidcc-ensure-request-with-unknown-parameter-succeeds
+	oidcc-id-token-hint oidcc-login-hint oidcc-ui-locales oidcc-claims-locales oidcc-ensure-request-with-acr-values-succeeds oidcc-codereuse
+	oidcc-codereuse-30seconds oidcc-ensure-registered-redirect-uri oidcc-ensure-post-request-succeeds oidcc-server-client-secret-post
+	oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported
+	oidcc-claims-essential oidcc-ensure-request-object-with-redirect-uri oidcc-refresh-token oidcc-ensure-request-with-valid-pkce-succeeds
+	oidcc-rp-initiated-logout-discovery-endpoint-verification oidcc-rp-initiated-logout oidcc-rp-initiated-logout-no-state
+	oidcc-rp-initiated-logout-bad-post-logout-redirect-uri oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri
+	oidcc-rp-initiated-logout-modified-id-token-hint oidcc-rp-initiated-logout-bad-id-token-hint oidcc-rp-initiated-logout-no-id-token-hint
+	oidcc-rp-initiated-logout-no-params oidcc-rp-initiated-logout-no-post-logout-redirect-uri oidcc-rp-initiated-logout-only-state`
+
+func TestEveryModuleHasATest(t *testing.T) {
 	text, err := conformanceOf(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, part, _ := strings.Cut(text, "\n## FAPI 2.0 ")
-	part, _, _ = strings.Cut(part, "\n## ")
-	for module := range strings.FieldsSeq(fapiModules) {
-		if !regexp.MustCompile(`\b` + module + `[,:; ]`).MatchString(part) {
-			t.Errorf("no test stands for the module %s", module)
+	for name, modules := range map[string]string{"FAPI 2.0": fapiModules, "OpenID Connect": connectModules} {
+		_, part, _ := strings.Cut(text, "\n## "+name+" (")
+		part, _, _ = strings.Cut(part, "\n## ")
+		for module := range strings.FieldsSeq(modules) {
+			if !regexp.MustCompile(`[ (]` + module + `[,:; ]`).MatchString(part) {
+				t.Errorf("no test stands for the module %s", module)
+			}
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, w page.Pending) {
 	case wrong == nil && codes == nil:
 		p.done(c, call, "added")
 	case wrong == nil:
-		p.showCodes(c, call, codes)
+		p.toCodes(c, call)
 	default:
 		p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, w, a) })
 	}

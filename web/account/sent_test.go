@@ -84,7 +84,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Submit("email-submit", "passcode", other(code))
 	b.Must("/account/add", 422, "only the newest code works")
 	b.Submit("email-submit", "passcode", code)
-	b.Must("/account/add", 200, `id="recovery-codes"`)
+	b.Must("/account/recovery", 200, `id="recovery-codes"`)
 	b.Follow("recovery-done")
 	b.Must("/account", 200, masked, "Rename "+masked, "Remove "+masked)
 	if _, list, _ := strings.Cut(b.Page.Body.String(), `id="authenticators"`); strings.Contains(list, mail) {
