@@ -3,6 +3,7 @@ package provider
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -81,7 +82,7 @@ func TestHostileAssertionsWithASecret(t *testing.T) {
 	h.client("rp", signsBy("", signingSecret))
 	h.client("limited", signsBy("HS512", signingSecret))
 	h.client("short", signsBy("", signingSecret[:47]))
-	h.client("keyed", signsWith(keyed))
+	set := h.client("keyed", signsWith(keyed)).JWKS
 	h.client("basic", func(c *storage.Client) { c.SecretHashes = nil; clients.AddSecret(c, signingSecret) })
 	h.client("left over", signsBy("", signingSecret), func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	h.client("stale", signsBy("", signingSecret), func(c *storage.Client) { c.SecretHashes = [][]byte{make([]byte, 32)} })
@@ -97,7 +98,7 @@ func TestHostileAssertionsWithASecret(t *testing.T) {
 	byShort := func(id string) string {
 		parts := strings.Split(sign(signingSecret, id, part{"header kid", nil}), ".")
 		head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS384"}`))
-		mac := hmac.New(sha256.New, []byte(signingSecret[:47]))
+		mac := hmac.New(sha512.New384, []byte(signingSecret[:47]))
 		fmt.Fprint(mac, head+"."+parts[1])
 		return head + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
@@ -110,7 +111,8 @@ func TestHostileAssertionsWithASecret(t *testing.T) {
 		"a secret that is too short for HS384":    byShort("short"),
 		"a key in place of the secret":            keyed.assert("rp"),
 		"a registered key in place of the secret": keyed.assert("with keys too"),
-		"a secret of a client with a key":         sign(string(public), "keyed"),
+		"a public key as a secret":                sign(string(public), "keyed"),
+		"a public key set as a secret":            sign(string(set), "keyed"),
 		"a client with the secret in a header":    sign(signingSecret, "basic"),
 		"a client with another method by now":     sign(signingSecret, "left over"),
 		"a secret that was replaced":              sign(signingSecret, "stale"),
