@@ -58,7 +58,7 @@ func setKeyedStage(t *testing.T, engine string) keyed {
 		"forged": stranger.Issue("ledger", now), "late": authority.Issue("ledger", now.Add(-1000*24*time.Hour)), "self": mtlstest.SelfSigned(t, "self", now)}
 	k.stage = setStageWith(t, dir, engineDSN(t, dir, engine), func(s *stage) string {
 		k.newKeys(t, s)
-		return strings.Replace(s.state(0, usersWithoutTOTP), "\nusers:\n", "\n"+k.clients(t)+"users:\n", 1)
+		return strings.Replace(s.state(0, usersWithoutTOTP), "\nusers:\n", "\n"+k.clients(t, s.secret)+"users:\n", 1)
 	})
 	own := mtlstest.SelfSigned(t, "localhost", now, func(c *x509.Certificate) {
 		c.DNSNames, c.ExtKeyUsage = []string{"localhost", loginHost, mutualHost}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -97,7 +97,7 @@ func (k keyed) newKeys(t *testing.T, s *stage) {
 }
 
 // clients are the clients in the desired state.
-func (k keyed) clients(t *testing.T) string {
+func (k keyed) clients(t *testing.T, secret string) string {
 	t.Helper()
 	var b strings.Builder
 	client := func(id, more string) {
@@ -113,6 +113,10 @@ func (k keyed) clients(t *testing.T) string {
 	const grants = "    grant_types: [authorization_code, refresh_token, client_credentials]\n"
 	for alg, key := range k.keys {
 		client("jwt-"+alg, grants+"    token_endpoint_auth_method: private_key_jwt\n    token_endpoint_auth_signing_alg: "+alg+"\n    jwks: "+set(key.Public())+"\n")
+	}
+	for _, alg := range []string{"HS256", "HS512"} {
+		client("jwt-"+alg, strings.Replace(grants, "]", ", \"urn:ietf:params:oauth:grant-type:device_code\"]", 1)+"    token_endpoint_auth_method: client_secret_jwt\n    token_endpoint_auth_signing_alg: "+alg+
+			fmt.Sprintf("\n    client_secret: %q\n", secret))
 	}
 	const bound = "    tls_client_certificate_bound_access_tokens: true\n"
 	client("ledger", grants+bound+"    token_endpoint_auth_method: tls_client_auth\n    tls_client_auth_subject_dn: CN=ledger\n")
@@ -144,11 +148,12 @@ func (k keyed) with(name string) *http.Client {
 // TestClientKeysAndCertificates runs browser/clientkeys.test.mjs: an independent library in Node.js.
 //
 // Conformance (Client assertions): RFC 7523 2.2, 3: an independent client authenticates with each algorithm
+// Conformance (Client assertions): OpenID Connect Core 9: an independent client signs with its secret at every endpoint
 // Conformance (Certificates of clients): RFC 8705 2, 3, 5: an independent client authenticates with certificates, at the aliases in the metadata, and uses bound tokens
 // Conformance (Pushed authorization requests): RFC 9126 2: an independent client that authenticates with a key pushes a signed request
 func TestClientKeysAndCertificates(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newKeyedStage(t, "sqlite").stage, "clientkeys.test.mjs", 0, 10)
+	runBrowser(t, newKeyedStage(t, "sqlite").stage, "clientkeys.test.mjs", 0, 11)
 }
 
 // assertion signs a client assertion, or a request object.
@@ -184,8 +189,10 @@ func (k keyed) asserted(t *testing.T, alg string) url.Values {
 		"client_assertion": {k.sign(t, alg, "client-authentication+jwt", map[string]any{"iss": id, "sub": id})}}
 }
 
-// A client in Go pushes a signed request, signs a user in, and redeems the code, with assertions.
+// A client in Go pushes a signed request, signs a user in, and redeems the code, with assertions. Another
+// one signs with its secret.
 //
+// Conformance (Client assertions): OpenID Connect Core 9: a client in Go signs with its secret
 // Conformance (Request objects): RFC 9101 4, 6: a client in Go pushes a signed request
 // Conformance (Pushed authorization requests): RFC 9126 2: a client in Go that authenticates with a key pushes a signed request
 func TestGoClientPushesSignedRequests(t *testing.T) {
@@ -230,6 +237,16 @@ func TestGoClientPushesSignedRequests(t *testing.T) {
 	}
 	if _, err := a.oauth.Exchange(context.Background(), q.Get("code"), append(options, oauth2.VerifierOption(a.verifier))...); err == nil {
 		t.Error("the assertion was accepted twice")
+	}
+
+	k.keys["HS512"] = jose.JSONWebKey{Key: []byte(k.secret)}
+	machine := clientcredentials.Config{TokenURL: k.issuer + "/token", AuthStyle: oauth2.AuthStyleInParams, Scopes: []string{"reports"}, EndpointParams: k.asserted(t, "HS512")}
+	machine.ClientID = "jwt-HS512"
+	if token, err := machine.Token(t.Context()); err != nil || !token.Valid() {
+		t.Errorf("a client that signs with its secret: %v", err)
+	}
+	if _, err := machine.Token(t.Context()); err == nil {
+		t.Error("an assertion that a secret signed was accepted twice")
 	}
 }
 

@@ -77,6 +77,8 @@ func (s *stage) applications() string {
 // Conformance (Registration): OpenID Registration 2: modules redirect-uri-query-OK, -query-mismatch, -query-added, -regfrag, ensure-registered-redirect-uri, ensure-redirect-uri-in-authorization-request: a query is kept and compared, a fragment refused
 // Conformance (Registration): OpenID Registration 2: modules userinfo-rs256, idtoken-rs256, idtoken-unsigned: signed as registered; `none` cannot be registered
 // Conformance (Registration): Core 6.2: modules request-uri-signed-rs256, -unsigned: a registered address is read, and what nobody signed is refused
+// Conformance (Registration): Core 4, OpenID Registration 2: plan oidcc-3rdparty-init-login-certification-test-plan: `initiate_login_uri` is kept, only with https, and pages lead there with `iss`
+// Conformance (Registration): Core 6.1, 9, 12: modules ensure-request-object-with-redirect-uri, ensure-client-assertion-with-iss-aud-succeeds, refresh-token
 // Conformance (Registration): OpenID Discovery 3: module discovery-endpoint-verification: the metadata names what such a client needs
 // Conformance (Clients by document): draft-ietf-oauth-client-id-metadata-document 3, 4, 5: an independent client finds the server from a protected resource, and signs a user in with its document
 // Conformance (Clients by document): Model Context Protocol 2026-07-28, Authorization: the conformance suite of the protocol (0.2.0-alpha.12, command `authorization`) passes every check of authorization servers
@@ -90,7 +92,7 @@ func TestProgramsThatNobodyRegistered(t *testing.T) {
 	}{
 		{"oauth4webapi.test.mjs", 1, 2},
 		{"registered.test.mjs", 0, 5},
-		{"dynamicplan.test.mjs", 0, 8},
+		{"dynamicplan.test.mjs", 0, 9},
 		{"frameworks.test.mjs", 0, 3},
 		{"mcp.test.mjs", 0, 4},
 		{"mcptools.test.mjs", 0, 5},

@@ -254,14 +254,10 @@ func (r relying) checkRotation(t *testing.T, party rp.RelyingParty, got *oidc.To
 func (r relying) checkSignOut(t *testing.T, p *person, party rp.RelyingParty, of ...*oidc.Tokens[*oidc.IDTokenClaims]) {
 	t.Helper()
 	bye := r.stage.pages + "/bye"
-	// The library calls the endpoint itself, without the browser and so without its session.
-	if _, err := rp.EndSession(t.Context(), party, of[0].IDToken, bye, "s", "", nil); err != nil {
-		t.Error(err)
-	}
-	r.arrive(t, p, "secret") // still signed in
-	p.open(party.GetEndSessionEndpoint() + "?" + url.Values{"id_token_hint": {of[0].IDToken}, "post_logout_redirect_uri": {bye}, "state": {"s"}}.Encode())
-	if p.sent(); p.arrived.String() != bye+"?state=s" {
-		t.Errorf("signed out to %s", p.arrived)
+	r.arrive(t, p, "secret") // signed in
+	// The library calls the endpoint itself, without the browser.
+	if onward, err := rp.EndSession(t.Context(), party, of[0].IDToken, bye, "s", "", nil); err != nil || onward.String() != bye+"?state=s" {
+		t.Errorf("signed out to %s, %v", onward, err)
 	}
 	if p.open(r.stage.pages + "/secret/login"); p.arrived != nil {
 		t.Error("the user is still signed in")

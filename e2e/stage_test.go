@@ -242,6 +242,7 @@ func (s *stage) state(withTOTP, without int) string {
 	fmt.Fprintf(&b, "  - client_id: tv\n    client_name: The tv application\n    public: true\n    mfa: ALWAYS\n    grant_types: [\"urn:ietf:params:oauth:grant-type:device_code\", refresh_token]\n    scopes: %s\n", all)
 	fmt.Fprintf(&b, "  - client_id: till\n    client_name: The till\n    client_secret: %q\n    grant_types: [\"urn:openid:params:grant-type:ciba\", refresh_token]\n    scopes: %s\n"+
 		"    backchannel_token_delivery_mode: ping\n    backchannel_client_notification_endpoint: %q\n", s.secret, all, s.pages+"/pinged")
+	fmt.Fprintf(&b, "  - client_id: counter\n    client_name: The counter\n    client_secret: %q\n    token_endpoint_auth_method: client_secret_jwt\n    grant_types: [\"urn:openid:params:grant-type:ciba\", refresh_token]\n    scopes: %s\n", s.secret, all)
 	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {
 		fmt.Fprintf(&b, "  - client_id: %s\n    client_secret: %q\n    token_endpoint_auth_method: %s\n    grant_types: [client_credentials]\n    scopes: [reports]\n",
 			m2m[0], s.secret, m2m[1])

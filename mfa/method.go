@@ -98,6 +98,9 @@ type Info struct {
 	// Hardware reports whether an authenticator of the account keeps its key in hardware, as far as is
 	// known now: its proofs then have that property. nil: none does.
 	Hardware func(storage.Authenticator) bool
+	// Unusable reports whether an authenticator signs nobody in as the server is set up now, such as a
+	// passkey of another domain. nil: none is.
+	Unusable func(storage.Authenticator) bool
 	First    bool          // may be the first factor of an ordinary login
 	Second   bool          // may be a second factor
 	Chosen   bool          // the user chooses its value; changing it voids earlier proofs

@@ -214,6 +214,14 @@ func TestWrongAssertionsWait(t *testing.T) {
 	h := newFixture(t)
 	p := h.prover()
 	h.client("rp", signsWith(p))
+	for range 30 { // what the client signed itself is no guess
+		if got := h.at("/token", asserting(p.assert("rp", part{"aud", "https://other.example"}), reports...)); got.Status != http.StatusUnauthorized || got.get("error") != "invalid_client" {
+			t.Fatalf("for another server = %d %s", got.Status, got.Raw)
+		}
+	}
+	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusOK {
+		t.Errorf("a right assertion after its own mistakes = %d %s", got.Status, got.Raw)
+	}
 	last := reply{}
 	for range 22 {
 		last = h.at("/token", asserting(tampered(p.assert("rp")), reports...))

@@ -99,6 +99,8 @@ func openedRequests() []beginCase {
 	}
 }
 
+// Conformance (OpenID Connect): Core 3.1.2.1, 3.1.2.6, RFC 6749 3.1, 3.1.1: modules oidcc-response-type-missing, oidcc-ensure-registered-redirect-uri, oidcc-ensure-request-with-unknown-parameter-succeeds, oidcc-ensure-request-without-nonce-succeeds-for-code-flow, oidcc-alternate-happy-flow, oidcc-display-page, oidcc-display-popup, oidcc-ui-locales, oidcc-claims-locales, oidcc-prompt-none-not-logged-in: a redirect URI that is not registered gets a page, other errors are sent with `state` and `iss` and nothing else; what is unknown is ignored
+// Conformance (OpenID Connect): Core 6, 3.1.2.6: modules oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported, oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported, oidcc-ensure-request-object-with-redirect-uri: `none` is not offered, and refused as `request_not_supported` of clients that sign nothing
 func TestBeginRefuses(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -157,6 +159,8 @@ func TestBeginByPostIsTheSame(t *testing.T) {
 }
 
 // What a login with a session still needs, by prompt, max_age, hint and acr.
+//
+// Conformance (OpenID Connect): Core 3.1.2.1: modules oidcc-max-age-1, oidcc-ensure-request-with-acr-values-succeeds: what a session is good for, by `prompt`, `max_age`, `id_token_hint` and `acr`
 func TestPromptAndMaxAge(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -226,6 +230,7 @@ func TestPromptAndMaxAge(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 2, 3.1.2.1: modules oidcc-prompt-login, oidcc-prompt-none-logged-in, oidcc-max-age-10000: `auth_time` is that of the sign-in
 func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -256,6 +261,7 @@ func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 3.1.2.1: module oidcc-id-token-hint: a hint is good after its time and the one of its key
 func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -75,7 +75,7 @@ func TestFirstPartyApplicationsAreListedAndEnded(t *testing.T) {
 	ada := h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
 	tokens := h.post(h.p.Grants.Token, "rp", redeem(code))
-	h.ok(h.sessions.End(h.ctx, s, h.visit)) // an offline grant outlives its session
+	h.ok(h.sessions.End(h.ctx, s, h.visit, "")) // an offline grant outlives its session
 	waiting, _ := h.signIn(params("rp"), "ada")
 	list, err := h.p.Consents(h.ctx, ada.ID)
 	h.ok(err)

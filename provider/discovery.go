@@ -80,7 +80,8 @@ type metadata struct {
 // describe returns the discovery document. It includes request_uri_parameter_supported,
 // because its default is true.
 func (p *Provider) describe(algs []string) (oauth.Document, error) {
-	auth := slices.Concat([]string{"client_secret_basic", "client_secret_post", "private_key_jwt"}, p.options.MTLS.Methods())
+	auth := slices.Concat([]string{"client_secret_basic", "client_secret_post", clients.SecretJWT, "private_key_jwt"}, p.options.MTLS.Methods())
+	authAlgs := slices.Concat(clientkeys.Algorithms(), clientkeys.SecretAlgorithms())
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
@@ -91,7 +92,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		UserinfoEncryptionAlgs: clientkeys.EncryptionAlgorithms(), UserinfoEncryptionEncs: clientkeys.ContentEncryptions(),
 		TokenAuth: slices.Concat(auth, []string{"none"}), IntrospectionAuth: auth, RevocationAuth: slices.Concat(auth, []string{"none"}),
 		MTLSAliases: p.options.MTLS.Aliases(p.options.Issuer), CertificateBound: p.options.MTLS != nil,
-		TokenAuthAlgs: clientkeys.Algorithms(), IntrospectionAuthAlgs: clientkeys.Algorithms(), RevocationAuthAlgs: clientkeys.Algorithms(),
+		TokenAuthAlgs: authAlgs, IntrospectionAuthAlgs: authAlgs, RevocationAuthAlgs: authAlgs,
 		Displays: []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:           dpop.Algorithms(),
@@ -116,7 +117,10 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)
 		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")
 	}
-	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
+	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "jti", "at_hash"}
+	if p.options.LegacyResponseTypes {
+		m.Claims = append(m.Claims, "c_hash")
+	}
 	m.Claims = append(m.Claims, claims.Names()...)
 	return oauth.NewDocument(m)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 )
 
 // Conformance (Logout): Back-Channel Logout 2.1, Front-Channel Logout 3: the metadata says so
+// Conformance (OpenID Connect): Discovery 3, RP-Initiated Logout 2.1: modules oidcc-discovery-endpoint-verification, oidcc-rp-initiated-logout-discovery-endpoint-verification: the metadata is complete and true
 func TestDiscovery(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256")
 	var m map[string]any
@@ -32,8 +35,13 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
 		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
-		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519",
-		"subject_types_supported":                     "public pairwise", "userinfo_signing_alg_values_supported": "RS256 ES256",
+		"request_object_signing_alg_values_supported":              "RS256 PS256 ES256 EdDSA Ed25519",
+		"token_endpoint_auth_methods_supported":                    "client_secret_basic client_secret_post client_secret_jwt private_key_jwt none",
+		"revocation_endpoint_auth_methods_supported":               "client_secret_basic client_secret_post client_secret_jwt private_key_jwt none",
+		"introspection_endpoint_auth_methods_supported":            "client_secret_basic client_secret_post client_secret_jwt private_key_jwt",
+		"token_endpoint_auth_signing_alg_values_supported":         "RS256 PS256 ES256 EdDSA Ed25519 HS256 HS384 HS512",
+		"introspection_endpoint_auth_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519 HS256 HS384 HS512",
+		"subject_types_supported":                                  "public pairwise", "userinfo_signing_alg_values_supported": "RS256 ES256",
 		"id_token_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "id_token_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM",
 		"userinfo_encryption_alg_values_supported": "RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW", "userinfo_encryption_enc_values_supported": "A128CBC-HS256 A128GCM A256GCM"} {
 		var got []string
@@ -44,11 +52,24 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s = %v, want %s", name, got, want)
 		}
 	}
-	if strings.Contains(string(h.p.Discovery().Body), "\"HS256") {
-		t.Error("HS256 is offered")
+	for name, value := range m {
+		hashed := strings.Contains(fmt.Sprint(value), "HS256") && !strings.Contains(name, "_enc_")
+		if asserts := strings.HasSuffix(name, "_endpoint_auth_signing_alg_values_supported"); hashed != asserts {
+			t.Errorf("%s = %v, want HMAC for client_secret_jwt alone", name, value)
+		}
+	}
+	h.client("rp")
+	h.user("ada", "")
+	code, _ := h.signIn(params("rp", "nonce", "the-nonce"), "ada")
+	claims, _ := h.readJWT(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token"))
+	for name := range claims {
+		if supported, _ := m["claims_supported"].([]any); !slices.Contains(supported, any(name)) {
+			t.Errorf("claims_supported lacks %s of an ID token", name)
+		}
 	}
 }
 
+// Conformance (OpenID Connect): Core 10.1: module oidcc-discovery-endpoint-verification: keys are public, and each has a `kid` of its own
 func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 	h := newFixture(t, "RS256", "ES256", "EdDSA")
 	read := func() []map[string]any {

@@ -73,7 +73,7 @@ func TestIDTokensAreEncrypted(t *testing.T) {
 		if id != "ec" {
 			continue
 		}
-		h.ok(h.sessions.End(h.ctx, s, h.visit))
+		h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 		list, err := h.engine.LeaseMessages(h.ctx, storage.Lease{Kind: storage.BackchannelLogout, Now: h.now(), For: time.Minute, Limit: 1})
 		h.ok(err)
 		h.ok(r.sender(h, "127.0.0.0/8").Send(h.ctx, outgoing(list[0])))

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 
@@ -26,10 +25,10 @@ type Logout struct {
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
 // signed-in user it requires confirmation (section 6). A session that has expired ends as others do: its
-// applications and their tokens go on until then. If no user is signed in, it ends the
-// logins in progress of the token's user in this browser, and no others, because any page can have
-// an ID token of its own user; without a token it asks if there are any, and else does nothing. A redirect requires a client, by
-// a hint or client_id, and a URI that it registered (rule O-15).
+// applications and their tokens go on until then. If no user is signed in, it ends the session that the
+// token names, and the logins in progress of the token's user in this browser, and no others, because any
+// page can have an ID token of its own user; without a token it asks if there are any, and else does
+// nothing. A redirect requires a client, by a hint or client_id, and a URI that it registered (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	out, err := p.endSession(ctx, in, v, s, confirmed)
 	refused(ctx, err)
@@ -96,18 +95,33 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	if err := p.sessions.EndLogins(ctx, v, whose); err != nil {
 		return Logout{}, err
 	}
+	out.Ended = true
+	by := storage.ClientID("")
+	if hint != nil {
+		by = c.ID
+	}
 	if s == nil {
-		out.Ended = true
-		return out, nil
+		return out, p.endNamed(ctx, v, c, hint)
 	}
 	if out.Frontchannel, err = p.frontchannel(ctx, s.Session.ID); err != nil {
 		return Logout{}, err
 	}
-	if err := p.sessions.End(ctx, s, v); err != nil {
-		return Logout{}, fmt.Errorf("end session: %w", err)
+	return out, p.sessions.End(ctx, s, v, by)
+}
+
+// endNamed ends the session that a hint names, whose cookie the caller does not have: a program of the
+// application calls, or its window shares no cookies with the browser. Whoever has the ID token could as
+// well send the user here. An application that nobody vetted can not, nor does the caller, who need not
+// be the user, learn which other applications there are.
+func (p *Provider) endNamed(ctx context.Context, v mfa.Caller, c *clients.Client, hint *subject) error {
+	if hint == nil || c.Unvetted() {
+		return nil
 	}
-	out.Ended = true
-	return out, nil
+	s, err := p.sessions.Named(ctx, hint.session, hint.user)
+	if err != nil || s == nil {
+		return err
+	}
+	return p.sessions.End(ctx, s, v, c.ID)
 }
 
 // frontchannel returns the addresses at which the clients of a session sign its browser out.

@@ -3,11 +3,14 @@ package provider
 import (
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -120,6 +123,7 @@ func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	at("a confirmation", StepOver)
 }
 
+// Conformance (OpenID Connect): RP-Initiated Logout 2, 3: modules oidcc-rp-initiated-logout, oidcc-rp-initiated-logout-no-state, oidcc-rp-initiated-logout-bad-post-logout-redirect-uri, oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri, oidcc-rp-initiated-logout-modified-id-token-hint, oidcc-rp-initiated-logout-bad-id-token-hint, oidcc-rp-initiated-logout-no-id-token-hint, oidcc-rp-initiated-logout-no-post-logout-redirect-uri: only a registered address is redirected to, with `state` as it was sent; whom no valid hint is about is asked
 func TestEndSession(t *testing.T) {
 	h := newFixture(t)
 	foreign := newFixture(t)
@@ -155,7 +159,7 @@ func TestEndSession(t *testing.T) {
 			}
 			living, err := h.sessions.Load(h.ctx, token)
 			h.ok(err)
-			if ended := tc.want.Ended && !tc.signedOut; (living == nil) != ended {
+			if ended := tc.want.Ended && (!tc.signedOut || tc.in(hints{own: hint}).Has("id_token_hint")); (living == nil) != ended {
 				t.Errorf("the session exists: %v, want ended %v", living != nil, ended)
 			}
 		})
@@ -176,7 +180,7 @@ func TestAnExpiredSessionIsEnded(t *testing.T) {
 	h.user("mallory", "")
 	code, theirs := h.signIn(params("rp"), "mallory")
 	foreign := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
-	h.ok(h.sessions.End(h.ctx, theirs, h.visit))
+	h.ok(h.sessions.End(h.ctx, theirs, h.visit, ""))
 	told := func() int {
 		list, err := h.engine.LeaseMessages(h.ctx, storage.Lease{Kind: storage.BackchannelLogout, Now: h.now(), For: 100 * time.Hour, Limit: 10})
 		h.ok(err)
@@ -197,8 +201,7 @@ func TestAnExpiredSessionIsEnded(t *testing.T) {
 		{"confirmed", time.Hour, none, own, true, Logout{Ended: true}, true},
 		{"without a hint", time.Hour, none, own, false, Logout{Confirm: true}, false},
 		{"with another user's hint", time.Hour, func(string) string { return foreign }, own, false, Logout{Confirm: true}, false},
-		{"with its hint in another browser", time.Hour, own, none, false, Logout{Ended: true}, false},
-		{"with its hint and a forged cookie", time.Hour, own, func(token string) string { return token[:63] + "_" }, false, Logout{Ended: true}, false},
+		{"with another user's hint in another browser", time.Hour, func(string) string { return foreign }, none, false, Logout{Ended: true}, false},
 	} {
 		h.t = t
 		code, s := h.signIn(params("rp"), "ada")
@@ -211,6 +214,58 @@ func TestAnExpiredSessionIsEnded(t *testing.T) {
 		messages := map[bool]int{true: 1}[tc.ended]
 		if got.Confirm != tc.want.Confirm || got.Ended != tc.want.Ended || len(got.Frontchannel) != messages || told() != messages {
 			t.Errorf("%s: %+v, want %+v and %d messages", tc.name, got, tc.want, messages)
+		}
+	}
+}
+
+// A program of an application, or a window that shares no cookies with the browser, has the ID token and
+// not the session. The token ends the session that it names, whatever its age, and nothing else.
+//
+// Conformance (OpenID Connect): RP-Initiated Logout 4: a hint ends the session that its `sid` names, also without the browser
+func TestAHintEndsItsSessionWithoutACookie(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp", func(c *storage.Client) {
+		c.BackchannelLogoutURI, c.FrontchannelLogoutURI = "https://rp.example/out", "https://rp.example/frame"
+	})
+	h.client("stranger", registered(""), func(c *storage.Client) { c.Consent = "skip" })
+	h.client("pair", func(c *storage.Client) { c.SubjectType = clients.Pairwise })
+	h.user("ada", "")
+	for _, tc := range []struct {
+		name   string
+		client storage.ClientID
+		age    time.Duration
+		hint   func(id string) string
+		ended  bool
+	}{
+		{"while it is signed in", "rp", 0, own, true},
+		{"after the hint has expired", "rp", 20 * time.Minute, own, true},
+		{"after the session has expired", "rp", 13 * time.Hour, own, true},
+		{"of a client with subjects of its own", "pair", 0, own, true},
+		{"of a client that nobody vetted", "stranger", 0, own, false},
+		{"without a hint", "rp", 0, none, false},
+		{"with a changed hint", "rp", 0, func(id string) string { return id[:len(id)-4] + "AAAA" }, false},
+	} {
+		h.t = t
+		_, other := h.signIn(params(tc.client), "ada")
+		code, s := h.signIn(params(tc.client), "ada")
+		made := h.post(h.p.Grants.Token, string(tc.client), redeem(code))
+		h.wait(tc.age)
+		for range 2 { // the second time there is nothing left
+			got, err := h.p.EndSession(h.ctx, Params{Query: formOf("id_token_hint", tc.hint(made.get("id_token")))}, mfa.Caller{}, nil, false)
+			if err != nil || !got.Ended || got.Confirm || len(got.Frontchannel) != 0 {
+				t.Errorf("%s: %+v, %v", tc.name, got, err)
+			}
+		}
+		for x, want := range map[*session.SignedIn]bool{s: tc.ended, other: false} {
+			_, _, err := h.engine.Session(h.ctx, x.Session.ID, time.Time{})
+			if (err != nil) != want {
+				t.Errorf("%s: a session ended: %v, want %v", tc.name, err, want)
+			}
+		}
+		list, err := h.engine.ListEvents(h.ctx, storage.EventFilter{UserID: s.Session.UserID, Kind: mfa.EventLogout, Limit: 10})
+		h.ok(err)
+		if by := slices.ContainsFunc(list, func(e storage.Event) bool { return e.SessionID == s.Session.ID && e.ClientID == tc.client }); by != tc.ended {
+			t.Errorf("%s: an event: %v", tc.name, by)
 		}
 	}
 }

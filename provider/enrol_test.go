@@ -18,7 +18,7 @@ func TestAnEnrolmentEndsWithItsToken(t *testing.T) {
 		want mfa.Code
 	}{
 		{"nothing happens", func(*fixture, mfa.Owner, *session.SignedIn) {}, ""},
-		{"the session is ended", func(h *fixture, _ mfa.Owner, s *session.SignedIn) { h.ok(h.sessions.End(h.ctx, s, h.visit)) }, mfa.InvalidExchange},
+		{"the session is ended", func(h *fixture, _ mfa.Owner, s *session.SignedIn) { h.ok(h.sessions.End(h.ctx, s, h.visit, "")) }, mfa.InvalidExchange},
 		{"the token is revoked", func(h *fixture, o mfa.Owner, _ *session.SignedIn) {
 			h.ok(h.engine.RevokeGrant(h.ctx, o.Grant, "test", h.now(), nil))
 		}, mfa.InvalidExchange},

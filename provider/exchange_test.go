@@ -357,7 +357,7 @@ func TestExchangedTokensEndWithTheGrant(t *testing.T) {
 				h.post(h.p.Grants.Token, "rp", redeem(made.get("code")))
 				return nil
 			},
-			"the session ends": func(_ reply, s *session.SignedIn) error { return h.sessions.End(h.ctx, s, h.visit) },
+			"the session ends": func(_ reply, s *session.SignedIn) error { return h.sessions.End(h.ctx, s, h.visit, "") },
 		} {
 			code, s := h.signIn(params("rp", "scope", "openid read"), "ada")
 			made := h.post(h.p.Grants.Token, "rp", redeem(code))

@@ -229,6 +229,7 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 5.3, RFC 6750 2: modules oidcc-userinfo-get, oidcc-userinfo-post-header, oidcc-userinfo-post-body: the access token is in the header or a form
 func TestUserinfo(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,7 +56,7 @@ func TestResponseTypesWithTokensUseTheFragment(t *testing.T) {
 			if at := h.begin(v, s); at.Finished == nil || !strings.Contains(at.Finished.Answer.Location, "#") {
 				t.Errorf("with a session the login is at %+v, want finished", at)
 			}
-			if err := h.p.sessions.End(h.ctx, s, h.visit); err != nil {
+			if err := h.p.sessions.End(h.ctx, s, h.visit, ""); err != nil {
 				t.Fatal(err)
 			}
 			if token := q.Get("access_token"); token != "" && h.userinfo(token).Status != http.StatusUnauthorized {
@@ -143,19 +142,6 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 	}
 }
 
-func TestDiscoveryListsLegacyResponseTypes(t *testing.T) {
-	h := newFixture(t)
-	for _, on := range []bool{false, true} {
-		h.p.options.LegacyResponseTypes = on
-		h.ok(h.p.publish())
-		var m metadata
-		h.ok(json.Unmarshal(h.p.Discovery().Body, &m))
-		if got := slices.Contains(m.ResponseTypes, "code id_token token"); got != on || slices.Contains(m.GrantTypes, "implicit") != on {
-			t.Errorf("on = %t: response types %v, grants %v", on, m.ResponseTypes, m.GrantTypes)
-		}
-	}
-}
-
 // Such a token is not asked about again, and who was told of the end of the session is not told twice.
 func TestASessionThatEndsMeanwhileIssuesNoTokensInTheFragment(t *testing.T) {
 	for _, types := range []string{"id_token", "token", "code id_token"} {
@@ -171,7 +157,7 @@ func TestASessionThatEndsMeanwhileIssuesNoTokensInTheFragment(t *testing.T) {
 		if b := h.begin(v, s); b.Finished == nil {
 			t.Fatalf("%s: no single sign-on: %+v", types, b)
 		}
-		h.ok(h.sessions.End(h.ctx, s, h.visit))
+		h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 		if b := h.begin(v, s); b.Finished != nil || b.Request == "" {
 			t.Errorf("%s: %+v, want a login", types, b)
 		}

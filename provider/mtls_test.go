@@ -337,42 +337,6 @@ func TestRegisteredCertificatesRotate(t *testing.T) {
 	}
 }
 
-// RFC 8705 sections 3.3 and 5.
-//
-// Conformance (Certificates of clients): RFC 8705 3.3, 3.4, 5: the metadata names methods, bound tokens and aliases where they are in force
-func TestDiscoveryListsCertificatesWhereTheyCanBePresented(t *testing.T) {
-	h := newFixture(t)
-	read := func() (m struct {
-		Methods  []string          `json:"token_endpoint_auth_methods_supported"`
-		Inspects []string          `json:"introspection_endpoint_auth_methods_supported"`
-		Aliases  map[string]string `json:"mtls_endpoint_aliases"`
-		Bound    bool              `json:"tls_client_certificate_bound_access_tokens"`
-	}) {
-		h.ok(h.p.Poll(h.ctx))
-		h.ok(json.Unmarshal(h.p.Discovery().Body, &m))
-		return m
-	}
-	if m := read(); strings.Contains(fmt.Sprint(m), "tls") || m.Bound {
-		t.Errorf("without certificates: %+v", m)
-	}
-	h.mutual()
-	m := read()
-	if fmt.Sprint(m.Methods) != "[client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none]" || !m.Bound || len(m.Inspects) != 5 {
-		t.Errorf("with certificates: %+v", m)
-	}
-	if len(m.Aliases) != 7 || m.Aliases["backchannel_authentication_endpoint"] != aliased+"/bc-authorize" || m.Aliases["token_endpoint"] != aliased+"/token" || m.Aliases["pushed_authorization_request_endpoint"] != aliased+"/par" {
-		t.Errorf("aliases: %v", m.Aliases)
-	}
-	o := h.p.options
-	o.MTLS = &mtls.Settings{}
-	var err error
-	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, o)
-	h.ok(err)
-	if m := read(); m.Aliases != nil || !m.Bound || strings.Contains(fmt.Sprint(m.Methods), " tls_client_auth") {
-		t.Errorf("at the same address, without authorities: %+v", m)
-	}
-}
-
 // An assertion may name the endpoint by its other address.
 func TestAssertionsForTheAddressWithCertificates(t *testing.T) {
 	h := newFixture(t)

@@ -275,7 +275,7 @@ func TestARequestForgetsAnEndedSession(t *testing.T) {
 	if st := h.next(id, s); st.Kind != StepConsent {
 		t.Fatalf("step = %s, want consent", st.Kind)
 	}
-	h.ok(h.sessions.End(h.ctx, s, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 	if st := h.next(id, nil); st.Kind != StepIdentify {
 		t.Errorf("step = %s, want identify", st.Kind)
 	}
@@ -290,7 +290,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	_, s := h.signIn(params("rp"), "ada")
-	h.ok(h.sessions.End(h.ctx, s, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 	b := h.begin(params("rp"), s) // read just before it ended
 	if b.Finished == nil {
 		return

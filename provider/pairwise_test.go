@@ -216,7 +216,7 @@ func TestPairwiseLogoutTokens(t *testing.T) {
 	h.client("a", pairwiseAt("a.example"), told(r.URL))
 	_, s := h.signIn(params("public"), "ada")
 	claims, _ := h.readJWT(h.tokensAt("a", "a.example", s).get("id_token"))
-	h.ok(h.sessions.End(h.ctx, s, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 	list, err := h.engine.LeaseMessages(h.ctx, storage.Lease{Kind: storage.BackchannelLogout, Now: h.now(), For: time.Minute, Limit: 10})
 	h.ok(err)
 	for _, m := range list {

@@ -45,6 +45,7 @@ func grace(seconds int64) func(*storage.Client) {
 	return func(c *storage.Client) { g := storage.Seconds(seconds); c.RefreshGrace = &g }
 }
 
+// Conformance (OpenID Connect): Core 12: module oidcc-refresh-token: the new ID token is about the same sign-in
 func TestRefresh(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -236,6 +237,7 @@ func TestRefreshTokensEnd(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 12.1, RFC 6749 5.2: module oidcc-refresh-token: a refresh token of another client is `invalid_grant`
 func TestARefreshTokenBelongsToItsClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

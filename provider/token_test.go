@@ -200,6 +200,8 @@ func TestACodeLivesAMinute(t *testing.T) {
 }
 
 // O-4: the second use of a code ends everything the first one gave.
+//
+// Conformance (OpenID Connect): RFC 6749 4.1.2: modules oidcc-codereuse, oidcc-codereuse-30seconds: a code used again is `invalid_grant`, and ends its tokens
 func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -270,7 +272,7 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	if online.get("refresh_token") == "" || offline.get("refresh_token") == "" {
 		t.Fatal("a refresh token is missing")
 	}
-	h.ok(h.sessions.End(h.ctx, s, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit, ""))
 	if h.active("rp", online.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
 		t.Error("the grant of the session is still valid")
 	}

@@ -69,7 +69,7 @@ func TestTheOwnerOfAnAccessToken(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	h.ok(h.sessions.End(h.ctx, s, h.visit)) // an offline grant outlives it, its proofs do not
+	h.ok(h.sessions.End(h.ctx, s, h.visit, "")) // an offline grant outlives it, its proofs do not
 	o, err = h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
 	if o.Session != "" || len(o.Factors) != 0 || h.verifier.CheckFresh(o) == nil {

@@ -75,8 +75,9 @@ type Removal struct {
 	// keeps none of them, recovery codes and MFAEnabled are removed too. nil: keep both.
 	Lasting []string
 	// Ways are the methods that users sign in with, if the authenticator is of one. ErrConflict:
-	// the user would keep no active authenticator of any.
+	// the user would keep no active authenticator of any, except for those that are Unusable.
 	Ways     []string
+	Unusable []AuthenticatorID // they sign nobody in as the server is set up now
 	Now      time.Time
 	Events   []Event
 	Messages []Message

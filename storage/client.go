@@ -17,7 +17,7 @@ type Client struct {
 	// Native clients may use loopback redirects with any port (RFC 8252 section 7.3).
 	Native bool `json:"native,omitempty"`
 	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post,
-	// private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none.
+	// client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none.
 	AuthMethod string `json:"token_endpoint_auth_method"`
 	// The name in its certificate (RFC 8705 section 2.1.2): with tls_client_auth one of these.
 	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
@@ -27,9 +27,12 @@ type Client struct {
 	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
 	// AuthSigningAlg is the algorithm of its assertions; "": any of the server's.
 	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
-	// SecretHashes are SHA-256 sums of 256-bit random secrets: the current one and,
+	// SecretHashes are SHA-256 sums of random secrets of 256 bits or more: the current one and,
 	// during a rotation, its predecessor.
 	SecretHashes [][]byte `json:"secret_hashes,omitempty"`
+	// Secrets are those secrets themselves, of a client with client_secret_jwt only: signatures are
+	// verified with them. They are no part of the document.
+	Secrets []ClientSecret `json:"-"`
 	// JWKS are the public keys of the client, a JWK Set (RFC 7517); JWKSURI is where they are
 	// instead, and may change.
 	JWKS    json.RawMessage `json:"jwks,omitempty"`
@@ -175,6 +178,15 @@ type Client struct {
 	CreatedAt    time.Time     `json:"created_at"`
 	UpdatedAt    time.Time     `json:"updated_at"`
 }
+
+// ClientSecret is a client secret itself, which logs and errors do not show.
+type ClientSecret string
+
+// String implements fmt.Stringer.
+func (ClientSecret) String() string { return "hidden" }
+
+// GoString implements fmt.GoStringer.
+func (ClientSecret) GoString() string { return "hidden" }
 
 // SignUpClaims returns the claims that a client may ask people for who sign up, in the order they are
 // shown (OpenID Connect Core section 5.1).

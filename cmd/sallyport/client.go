@@ -12,6 +12,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/secretfile"
 	"sallyport/provider/desired"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -164,21 +165,21 @@ func clientRotate(ctx context.Context, p *cli.Program, args []string) error {
 // afterwards would lose it. A secret that is refused is deleted; without a response it may be
 // valid.
 func (d *connection) addSecret(ctx context.Context, id, out string, done *admin.Done) error {
-	secret, err := secretfile.NewKey(d.p.Random)
+	text, err := secret.ForClient(d.p.Random)
 	if err != nil {
 		return err
 	}
 	add := func() error {
-		return d.Call(ctx, "POST", ofClient(id, "/secrets"), nil, map[string]string{"client_secret": secret.Reveal()}, done)
+		return d.Call(ctx, "POST", ofClient(id, "/secrets"), nil, map[string]string{"client_secret": text}, done)
 	}
 	if out == "-" {
 		if err := add(); err != nil {
 			return err
 		}
-		_, err := io.WriteString(d.p.Out, secret.Reveal()+"\n")
+		_, err := io.WriteString(d.p.Out, text+"\n")
 		return err
 	}
-	if err := secretfile.Write(out, []byte(secret.Reveal()+"\n")); err != nil {
+	if err := secretfile.Write(out, []byte(text+"\n")); err != nil {
 		return err
 	}
 	err = add()

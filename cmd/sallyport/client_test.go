@@ -87,7 +87,7 @@ func TestClientSecretRotatesWithoutAnOutage(t *testing.T) {
 	}
 	fresh := strings.TrimSpace(string(text))
 	o.secrets = append(o.secrets, fresh)
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || len(fresh) != 43 || strings.Contains(out, fresh) {
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || len(fresh) != 64 || strings.Contains(out, fresh) {
 		t.Errorf("the secret's file: %v, %v, %d characters", info.Mode(), err, len(fresh))
 	}
 	if got := o.good("office", fresh, old); got != "yes yes" {
@@ -144,7 +144,7 @@ func TestDeletingAClientDeletesItsTokens(t *testing.T) {
 func TestASecretOfANewClientIsMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shop.secret")
 	p, out, _ := testProgram()
-	if code := p.Main(t.Context(), commands(), []string{"client", "secret"}); code != cli.ExitOK || len(out.String()) != 44 {
+	if code := p.Main(t.Context(), commands(), []string{"client", "secret"}); code != cli.ExitOK || len(out.String()) != 65 {
 		t.Errorf("exit code %d, %d characters, want a line of 43", code, out.Len())
 	}
 	for _, want := range []int{cli.ExitOK, cli.ExitFailed} { // never replaced
@@ -154,7 +154,7 @@ func TestASecretOfANewClientIsMade(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(file)
-	if err != nil || len(text) != 44 || string(text) == out.String() {
+	if err != nil || len(text) != 65 || string(text) == out.String() {
 		t.Errorf("the file has %d characters, %v, or an earlier secret", len(text), err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {

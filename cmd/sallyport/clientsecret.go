@@ -6,23 +6,24 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/secretfile"
+	"sallyport/provider/secret"
 )
 
 // clientSecret makes a secret for the desired state of a client. It needs no server.
 func clientSecret(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("client secret", "make a secret for a new client, of 256 random bits", "[--out FILE]",
+	f := p.Flags("client secret", "make a secret for a new client, of 384 random bits", "[--out FILE]",
 		"Write it into the desired state of the client, as client_secret, and give it to the client.")
 	out := f.String("out", "-", "new `file` for the secret, which only its owner can read; - is standard output")
 	if err := f.Parse(args, 0); err != nil {
 		return err
 	}
-	secret, err := secretfile.NewKey(p.Random)
+	text, err := secret.ForClient(p.Random)
 	if err != nil {
 		return err
 	}
 	if *out != "-" {
-		return secretfile.Write(*out, []byte(secret.Reveal()+"\n"))
+		return secretfile.Write(*out, []byte(text+"\n"))
 	}
-	_, err = fmt.Fprintln(p.Out, secret.Reveal())
+	_, err = fmt.Fprintln(p.Out, text)
 	return err
 }

@@ -20,6 +20,7 @@ import (
 // parts are those of docs/conformance.md, by their names in the comments of tests, with the standards
 // they are about.
 var parts = [][2]string{
+	{"OpenID Connect", "OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0; rows name modules of the plans config, basic and rp-initiated-logout of the OpenID Foundation's suite"},
 	{"Request objects", "RFC 9101, OpenID Connect Core section 6"},
 	{"Pushed authorization requests", "RFC 9126"},
 	{"Client assertions", "RFC 7523, OpenID Connect Core section 9"},
@@ -185,6 +186,64 @@ func TestCommentsAboutConformanceAreRead(t *testing.T) {
 		const want = "| first | RFC 9 2 | `TestB` (web) |\n| `it` is: so | RFC 9 10 | `TestA` (web), `TestC` (web) |\n"
 		if tc.want == "" && !strings.Contains(text, want) {
 			t.Errorf("%s: %s, want %s in it", name, text, want)
+		}
+	}
+}
+
+// fapiModules are those of the test plans of the OpenID Foundation's suite that apply to an authorization
+// server without an ecosystem's profile, fapi2-security-profile-final-test-plan and
+// fapi2-message-signing-final-test-plan, without the prefix that all of them have.
+const fapiModules = `discovery-end-point-verification happy-flow user-rejects-authentication ensure-request-object-with-multiple-aud-succeeds
+	ensure-authorization-request-without-state-success ensure-authorization-request-without-nonce-success ensure-authorization-request-with-64-char-nonce-success
+	ensure-other-scope-order-succeeds test-claims-parameter-identity-claims access-token-type-header-case-sensitivity
+	ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted check-dpop-proof-nbf-exp ensure-dpopproof-with-iat-10seconds-before-succeeds
+	ensure-dpopproof-with-iat-10seconds-after-succeeds ensure-mismatched-dpop-jkt-fails ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt
+	ensure-token-endpoint-fails-with-mismatched-dpop-jkt ensure-dpopproof-at-par-endpoint-binding-success ensure-dpop-auth-code-binding-success
+	ensure-different-nonce-inside-and-outside-request-object ensure-different-state-inside-and-outside-request-object
+	ensure-authorization-request-with-long-nonce ensure-authorization-request-with-long-state ensure-request-object-without-exp-fails
+	ensure-request-object-without-nbf-fails state-only-outside-request-object-not-used ensure-request-object-without-redirect-uri-fails
+	ensure-expired-request-object-fails ensure-request-object-with-bad-aud-fails ensure-request-object-with-exp-over-60-fails
+	ensure-request-object-with-nbf-over-60-fails ensure-signed-request-object-with-RS256-fails ensure-request-object-signature-algorithm-is-not-none
+	ensure-request-object-with-invalid-signature-fails ensure-matching-key-in-authorization-request ensure-unsigned-request-at-par-endpoint-fails
+	ensure-registered-redirect-uri plain-fapi-ensure-registered-redirect-uri ensure-unsigned-authorization-request-without-using-par-fails
+	ensure-redirect-uri-in-authorization-request ensure-response-type-code-idtoken-fails ensure-response-type-token-fails ensure-client-id-in-token-endpoint
+	ensure-holder-of-key-required ensure-authorization-code-is-bound-to-client attempt-reuse-authorization-code-after-one-second
+	ensure-token-endpoint-fails-with-expired-auth-code ensure-signed-client-assertion-with-RS256-fails ensure-client-assertion-in-token-endpoint
+	ensure-client-assertion-with-exp-is-5-minutes-in-past-fails ensure-client-assertion-with-wrong-aud-fails ensure-client-assertion-with-no-sub-fails
+	ensure-invalid-client-assertions-fail dpop-negative-tests refresh-token par-ensure-reused-request-uri-prior-to-auth-completion-succeeds
+	par-attempt-reuse-request_uri par-attempt-to-use-expired-request_uri par-ensure-jwt-client-assertions-nbf-8-seconds-in-the-future-is-accepted
+	par-ensure-jwt-client-assertions-nbf-over-60-seconds-in-the-future-fails par-attempt-to-use-request_uri-for-different-client
+	par-authorization-request-containing-request_uri-form-param par-attempt-invalid-http-method par-ensure-pkce-required ensure-pkce-code-verifier-required
+	incorrect-pkce-code-verifier-rejected par-plain-pkce-rejected par-authorization-request-containing-request_uri par-without-duplicate-parameters
+	par-test-array-as-audience-fails par-test-par-endpoint-url-as-audience-fails par-test-token-endpoint-url-as-audience-fails`
+
+// connectModules are those of oidcc-config-certification-test-plan, oidcc-basic-certification-test-plan and
+// oidcc-rp-initiated-logout-certification-test-plan.
+const connectModules = `oidcc-discovery-endpoint-verification oidcc-server oidcc-response-type-missing oidcc-idtoken-signature oidcc-userinfo-get
+	oidcc-userinfo-post-header oidcc-userinfo-post-body oidcc-ensure-request-without-nonce-succeeds-for-code-flow oidcc-scope-profile oidcc-scope-email
+	oidcc-scope-address oidcc-scope-phone oidcc-scope-all oidcc-alternate-happy-flow oidcc-display-page oidcc-display-popup oidcc-prompt-login
+	oidcc-prompt-none-not-logged-in oidcc-prompt-none-logged-in oidcc-max-age-1 oidcc-max-age-10000 oidcc-ensure-request-with-unknown-parameter-succeeds
+	oidcc-id-token-hint oidcc-login-hint oidcc-ui-locales oidcc-claims-locales oidcc-ensure-request-with-acr-values-succeeds oidcc-codereuse
+	oidcc-codereuse-30seconds oidcc-ensure-registered-redirect-uri oidcc-ensure-post-request-succeeds oidcc-server-client-secret-post
+	oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported
+	oidcc-claims-essential oidcc-ensure-request-object-with-redirect-uri oidcc-refresh-token oidcc-ensure-request-with-valid-pkce-succeeds
+	oidcc-rp-initiated-logout-discovery-endpoint-verification oidcc-rp-initiated-logout oidcc-rp-initiated-logout-no-state
+	oidcc-rp-initiated-logout-bad-post-logout-redirect-uri oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri
+	oidcc-rp-initiated-logout-modified-id-token-hint oidcc-rp-initiated-logout-bad-id-token-hint oidcc-rp-initiated-logout-no-id-token-hint
+	oidcc-rp-initiated-logout-no-params oidcc-rp-initiated-logout-no-post-logout-redirect-uri oidcc-rp-initiated-logout-only-state`
+
+func TestEveryModuleHasATest(t *testing.T) {
+	text, err := conformanceOf(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, modules := range map[string]string{"FAPI 2.0": fapiModules, "OpenID Connect": connectModules} {
+		_, part, _ := strings.Cut(text, "\n## "+name+" (")
+		part, _, _ = strings.Cut(part, "\n## ")
+		for module := range strings.FieldsSeq(modules) {
+			if !regexp.MustCompile(`[ (]` + module + `[,:; ]`).MatchString(part) {
+				t.Errorf("no test stands for the module %s", module)
+			}
 		}
 	}
 }

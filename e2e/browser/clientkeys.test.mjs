@@ -77,6 +77,39 @@ for (const [alg, algorithm] of Object.entries(algorithms)) {
   });
 }
 
+test('openid-client, client_secret_jwt', async () => {
+  const id = 'jwt-HS256';
+  const { secret } = stage;
+  const config = await discover(id, openid.ClientSecretJwt(secret));
+  const metadata = config.serverMetadata();
+  for (const endpoint of ['token', 'introspection', 'revocation']) {
+    assert.ok(metadata[`${endpoint}_endpoint_auth_methods_supported`].includes('client_secret_jwt'), endpoint);
+    assert.ok(metadata[`${endpoint}_endpoint_auth_signing_alg_values_supported`].includes('HS256'), endpoint);
+  }
+  const machine = await openid.clientCredentialsGrant(config, { scope: 'reports' });
+  assert.equal((await openid.tokenIntrospection(config, machine.access_token)).active, true);
+  await openid.tokenRevocation(config, machine.access_token);
+  assert.equal((await openid.tokenIntrospection(config, machine.access_token)).active, false);
+  assert.ok((await openid.initiateDeviceAuthorization(config, { scope: 'openid' })).user_code);
+
+  const { url, checks } = await begin(config, id);
+  const pushed = await openid.buildAuthorizationUrlWithPAR(config, url.searchParams);
+  const user = take();
+  const tokens = await openid.authorizationCodeGrant(config, await new Person().signIn(pushed, user), checks);
+  assert.equal((await openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)).email, user.email);
+  assert.ok((await openid.refreshTokenGrant(config, tokens.refresh_token)).access_token);
+
+  const changed = (change) => openid.ClientSecretJwt(secret, { [openid.modifyAssertion]: change });
+  const again = await discover(id, changed((header, claims) => { claims.jti = 'the same'; }));
+  await openid.clientCredentialsGrant(again, { scope: 'reports' });
+  for (const wrong of [changed((header, claims) => { claims.jti = 'the same'; }), changed((header) => { header.alg = 'HS512'; }), changed((header) => { header.alg = 'none'; }),
+    changed((header, claims) => { claims.exp = claims.iat - 3600; }), changed((header, claims) => { claims.aud = 'https://elsewhere.example'; }),
+    openid.ClientSecretJwt(`${secret}x`), openid.ClientSecretPost(secret), openid.None()]) {
+    await assert.rejects(openid.clientCredentialsGrant(await discover(id, wrong), { scope: 'reports' }), refused('invalid_client'));
+  }
+  await assert.rejects(openid.clientCredentialsGrant(await discover(id, openid.ClientSecretBasic(secret)), { scope: 'reports' }), { status: 401 });
+});
+
 test('openid-client, tls_client_auth and tokens that are bound to the certificate', async () => {
   const config = await mutual('ledger', 'ledger');
   const machine = await openid.clientCredentialsGrant(config, { scope: 'reports' });

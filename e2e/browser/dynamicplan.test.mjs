@@ -174,6 +174,27 @@ test('oidcc-request-uri-signed-rs256, -unsigned', async () => {
   const refused = await new Person().open(by(at[0]));
   assert.equal(refused.searchParams.get('error'), 'invalid_request_object');
   publish('/signed.jwt', await new SignJWT(inside).setProtectedHeader({ alg: 'RS256', kid: 'rp', typ: 'oauth-authz-req+jwt' }).setIssuedAt().setExpirationTime('5m').sign(privateKey));
-  const { arrived } = await through(by(at[1]));
+  const { arrived } = await through(by(at[1]).replace(encodeURIComponent(redirect), encodeURIComponent('https://rp.example/another'))); // as oidcc-ensure-request-object-with-redirect-uri
   assert.equal(arrived.searchParams.get('state'), checks.expectedState); // of the object
+});
+
+test('oidcc-3rdparty-init-login-registration, -invalid-registration', async () => {
+  const initiate = 'https://rp.example/begin?from=here';
+  const client = await register({ initiate_login_uri: initiate });
+  const read = await fetch(client.registration_client_uri, { headers: { authorization: `Bearer ${client.registration_access_token}` } });
+  assert.deepEqual([client.initiate_login_uri, read.status, (await read.json()).initiate_login_uri], [initiate, 200, initiate]);
+  const { status, body } = await ask({ initiate_login_uri: 'http://rp.example/begin' });
+  assert.deepEqual([status, body.error], [400, 'invalid_client_metadata']);
+  await shows(new URL(`/logged-out?client_id=${client.client_id}`, stage.issuer), new RegExp(`href="https://rp.example/begin[^"]*iss=${encodeURIComponent(stage.issuer)}"`));
+});
+
+test('oidcc-ensure-client-assertion-with-iss-aud-succeeds, oidcc-refresh-token', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const client = await register({ token_endpoint_auth_method: 'private_key_jwt', grant_types: ['authorization_code', 'refresh_token'], jwks: { keys: [{ ...await exportJWK(publicKey), kid: 'rp', use: 'sig' }] } });
+  const { checks, url } = await login(client, { scope: 'openid offline_access', prompt: 'consent' });
+  const config = await openid.discovery(new URL(stage.issuer), client.client_id, client, openid.PrivateKeyJwt({ key: privateKey, kid: 'rp' }), { execute: [openid.allowInsecureRequests] });
+  const tokens = await openid.authorizationCodeGrant(config, await new Person().signIn(url, user(), { consents: true }), checks);
+  const [old, next] = [tokens, await openid.refreshTokenGrant(config, tokens.refresh_token)].map((made) => made.claims());
+  for (const name of ['iss', 'sub', 'aud', 'azp', 'auth_time']) assert.deepEqual(next[name], old[name], name);
+  assert.ok(next.iat >= old.iat);
 });

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { accessible, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
 import { Person } from './person.mjs';
@@ -194,4 +195,46 @@ test('openid-client asks a person, who confirms in Chromium, and refuses the nex
   await page.getByText('The sign-in is refused.').waitFor();
   await pinged(second, 'the-second');
   await assert.rejects(openid.pollBackchannelAuthenticationGrant(config, second), (e) => e.error === 'access_denied');
+}));
+
+test('oauth4webapi asks a person, polls, and signs with its secret', () => visit({}, async (page) => {
+  const user = users.shift();
+  const insecure = { [oauth.allowInsecureRequests]: true };
+  const issuer = new URL(stage.issuer);
+  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure));
+  const client = { client_id: 'counter', id_token_signed_response_alg: 'RS256' };
+  const auth = oauth.ClientSecretJwt(stage.secret);
+  const ask = async (proof, parameters) => oauth.processBackchannelAuthenticationResponse(as, client,
+    await oauth.backchannelAuthenticationRequest(as, client, proof, { scope: 'openid email', ...parameters }, insecure));
+  const poll = async (asked) => {
+    const response = await oauth.backchannelAuthenticationGrantRequest(as, client, auth, asked.auth_req_id, insecure);
+    const found = await oauth.processBackchannelAuthenticationGrantResponse(as, client, response);
+    await oauth.validateApplicationLevelSignature(as, response, insecure);
+    return found;
+  };
+  const about = { login_hint: user.email, binding_message: 'Parcel 9' };
+  for (const [proof, parameters, error] of [[oauth.ClientSecretJwt('another secret, which is long enough'), about, 'invalid_client'],
+    [oauth.ClientSecretPost(stage.secret), about, 'invalid_client'], [auth, {}, 'invalid_request']]) {
+    await assert.rejects(ask(proof, parameters), { error });
+  }
+  const first = await ask(auth, about);
+  assert.ok(first.expires_in > 0 && first.interval > 0);
+  await page.goto(`${stage.issuer}/account`);
+  await signIn(page, user);
+  const list = page.getByRole('region', { name: 'Waiting for you' });
+  await list.getByText('Parcel 9').waitFor();
+  await list.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Allow', exact: true }).click();
+  await page.getByRole('heading', { name: 'You confirmed the sign-in' }).waitFor();
+  const tokens = await poll(first);
+  const { sub } = oauth.getValidatedIdTokenClaims(tokens);
+  const info = await oauth.processUserInfoResponse(as, client, sub, await oauth.userInfoRequest(as, client, tokens.access_token, insecure));
+  assert.equal(info.email, user.email);
+
+  const second = await ask(auth, about);
+  await page.goto(`${stage.issuer}/account`);
+  await list.getByRole('button', { name: 'Refuse' }).click();
+  await page.getByText('The sign-in is refused.').waitFor();
+  await assert.rejects(poll(second), { error: 'access_denied' });
+  await assert.rejects(poll(await ask(auth, about)), { error: 'authorization_pending' });
 }));

@@ -2,7 +2,7 @@
 // password and with a passkey; other browsers, scanners of mail, links that are over.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { arrival, authorizeURL, closeBrowser, enter, signIn, stage, visit } from './lib.mjs';
+import { arrival, authorizeURL, closeBrowser, enter, newPassword, signIn, stage, visit } from './lib.mjs';
 import { authenticator, laptop } from './authenticator.mjs';
 import { checks, choose, expire, looks, mail, network, person, user } from './mailroom.mjs';
 
@@ -116,6 +116,18 @@ for (const [look, options] of Object.entries({ ...looks, 'narrow, dark, without 
     await arrives(page, bank, async () => { // a verified passkey is both factors that the bank demands
       await page.goto(authorizeURL(bank).url).catch(() => {}); // the browser offers it by itself
     });
+    await page.goto(`${stage.issuer}/account`); // who has no password may set one
+    await page.click('#password-set');
+    await page.waitForSelector('#password-new');
+    assert.equal(await page.locator('#password-old').count(), 0);
+    await check();
+    await newPassword(page, address);
+    await page.click('#password-submit');
+    await page.waitForSelector('#password-new[aria-invalid=true]');
+    await newPassword(page, password);
+    await page.click('#password-submit');
+    await page.waitForSelector('#notice');
+    await page.waitForSelector('#password-change');
   }));
 }
 

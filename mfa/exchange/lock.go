@@ -17,7 +17,7 @@ import (
 	"sallyport/storage"
 )
 
-// message returns a message to the first verified e-mail address of an account, if it has one.
+// message returns a message to every verified e-mail address of an account.
 func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
 }

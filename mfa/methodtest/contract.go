@@ -107,7 +107,11 @@ func testInfo(t *testing.T, f Fixture) {
 	if i.Name == "" || len(i.Kinds) == 0 || len(i.AMR) == 0 || !i.First && !i.Second {
 		t.Errorf("Info() = %+v: name, kinds, amr and a place in a login are needed", i)
 	}
-	if !reflect.DeepEqual(i, f.Method.Info()) {
+	first, again := i, f.Method.Info()
+	for _, x := range []*mfa.Info{&first, &again} {
+		x.Hardware, x.Unusable = nil, nil // functions cannot be compared
+	}
+	if !reflect.DeepEqual(first, again) {
 		t.Error("Info() changes")
 	}
 	if _, ok := f.Method.(mfa.Enroller); ok != i.Enrolls {

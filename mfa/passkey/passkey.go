@@ -89,11 +89,16 @@ func (m *Method) RPID() string { return m.o.RPID }
 func (m *Method) Info() mfa.Info {
 	best := countsFor(response{present: true, verified: true})
 	i := mfa.Info{Name: Name, Texts: texts, Kinds: best.Kinds, AMR: best.AMR, PhishingResistant: best.PhishingResistant,
-		First: true, Second: true, Enrolls: true, Max: maxPasskeys, Challenged: true}
+		First: true, Second: true, Enrolls: true, Max: maxPasskeys, Challenged: true, Unusable: m.elsewhere}
 	if m.o.Trust != nil {
 		i.Hardware = m.inHardware
 	}
 	return i
+}
+
+// elsewhere reports whether a passkey belongs to another RP ID.
+func (m *Method) elsewhere(x storage.Authenticator) bool {
+	return x.Method == Name && detailsOf(x).RPID != m.o.RPID
 }
 
 // inHardware reports whether a passkey counts as a key in hardware now: its attestation led to a

@@ -75,7 +75,7 @@ func (m *Method) Describe(x storage.Authenticator) (Description, bool) {
 	}
 	d := detailsOf(x)
 	return Description{AAGUID: d.AAGUID, Model: models[d.AAGUID], Transports: d.Transports, Discoverable: d.Discoverable == nil || *d.Discoverable,
-		Verifies: len(d.Kinds) > 1, Synced: d.BackedUp, Hardware: m.inHardware(x), OtherSite: d.RPID != m.o.RPID, CounterBack: d.CounterBack}, true
+		Verifies: len(d.Kinds) > 1, Synced: d.BackedUp, Hardware: m.inHardware(x), OtherSite: m.elsewhere(x), CounterBack: d.CounterBack}, true
 }
 
 // Accepted returns what PublicKeyCredential.signalAllAcceptedCredentials takes: the passkeys of

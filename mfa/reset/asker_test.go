@@ -2,6 +2,7 @@ package reset_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,5 +107,35 @@ func TestWrongCodesOfAUserHaveFewLinesWhoeverTypesThem(t *testing.T) {
 		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 22 {
 			t.Errorf("%d events, want as many on the next day", n)
 		}
+	})
+}
+
+// A flood of requests for a name, from many browsers and networks, ends in few mails, and its user gets
+// a new password by any of them.
+func TestAFloodOfResetsLeavesTheOwnerAWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.CreateAda()
+		owner := f.Caller
+		var links []string
+		for n := range 60 {
+			f.Caller.Browser, f.Caller.Address = fmt.Sprint("bot ", n), fmt.Sprintf("198.51.%d.1", n)
+			if err := f.resets.Ask(t.Context(), f.Caller, []string{"ada", mfatest.Email}[n%2], ticket.Return{}); err != nil {
+				mfatest.Want(t, "one of a flood", err, mfa.TooManyMessages)
+			}
+			for _, m := range f.work() {
+				links = append(links, strings.TrimPrefix(m.Data["link"], "https://login.example.com/reset/"))
+			}
+			f.Advance(30 * time.Second)
+		}
+		if len(links) != 5 {
+			t.Fatalf("%d mails in half an hour, want 5", len(links))
+		}
+		f.Caller = owner
+		mfatest.Want(t, "the owner asks", f.resets.Ask(t.Context(), f.Caller, "ada", ticket.Return{}), mfa.TooManyMessages)
+		mfatest.Want(t, "the owner signs in meanwhile", f.SignIn(f.OpenRequest(), "ada", mfatest.Password), "")
+		mfatest.Want(t, "the owner follows a link of the flood", f.set(links[2], fresh), "")
+		mfatest.Want(t, "the owner signs in", f.SignIn(f.OpenRequest(), "ada", fresh), "")
+		mfatest.Want(t, "the flood's other links", f.set(links[4], fresh+" again"), mfa.InvalidExchange)
 	})
 }

@@ -67,7 +67,7 @@ func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 		r.Lasting = a.verifier.StandaloneMethods()
 	}
 	if i.First {
-		r.Ways = a.verifier.FirstMethods()
+		r.Ways, r.Unusable = a.verifier.FirstMethods(), a.unusable(o.Account)
 	}
 	if endOthers && o.Session != "" {
 		r.EndSessions = o.Session
@@ -78,6 +78,17 @@ func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 		return &mfa.Error{Code: mfa.LastWay}
 	}
 	return mfa.Refuse("remove authenticator", err, storage.ErrNotFound, mfa.NotConfigured)
+}
+
+// unusable returns the authenticators of an account that sign nobody in now.
+func (a *Accounts) unusable(account storage.Account) []storage.AuthenticatorID {
+	var out []storage.AuthenticatorID
+	for _, x := range account.Authenticators {
+		if i, ok := a.verifier.Info(x.Method); ok && i.Unusable != nil && i.Unusable(x) {
+			out = append(out, x.ID)
+		}
+	}
+	return out
 }
 
 // signOutEvent returns the audit event for the end of all other sessions of an owner.

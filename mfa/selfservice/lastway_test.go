@@ -14,7 +14,7 @@ import (
 	"sallyport/storage"
 )
 
-// A user without a password keeps one passkey, whatever else they can confirm with.
+// A user without a password keeps one passkey that signs them in, whatever else they can confirm with.
 func TestTheLastWayToSignInStays(t *testing.T) {
 	ctx, h := context.Background(), mfatest.New(t)
 	keys, err := passkey.New(h.Store, h.Keyring, rand.Reader, passkey.Options{Product: "Sallyport", RPID: "login.example", Origins: []string{"https://login.example"}, TTL: time.Minute, Enroll: time.Minute})
@@ -22,9 +22,9 @@ func TestTheLastWayToSignInStays(t *testing.T) {
 	h.Open(exchange.Options{}, keys)
 	u := h.Create(users.Draft{Email: mfatest.Email, TOTPSecret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"})
 	var ids []storage.AuthenticatorID
-	for range 2 {
+	for _, domain := range []string{"login.example", "login.example", "old.example"} {
 		x := storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: u.ID, Method: passkey.Name,
-			State: storage.AuthenticatorActive, CreatedAt: h.Now(), UpdatedAt: h.Now()}
+			State: storage.AuthenticatorActive, Data: []byte(`{"rp_id":"` + domain + `"}`), CreatedAt: h.Now(), UpdatedAt: h.Now()}
 		mfatest.Want(t, "add", h.Store.PutAuthenticator(ctx, x, nil, nil), "")
 		ids = append(ids, x.ID)
 	}
@@ -36,6 +36,8 @@ func TestTheLastWayToSignInStays(t *testing.T) {
 		return h.Accounts.Remove(ctx, h.Caller, mfa.Owner{Account: account, Factors: []storage.Factor{f}}, id, false)
 	}
 	mfatest.Want(t, "one of two", remove(ids[0]), "")
+	mfatest.Want(t, "the last, but for one of another domain", remove(ids[1]), mfa.LastWay)
+	mfatest.Want(t, "one of another domain", remove(ids[2]), "")
 	mfatest.Want(t, "the last", remove(ids[1]), mfa.LastWay)
 	account, err := h.Store.Account(ctx, u.ID)
 	mfatest.Want(t, "read", err, "")

@@ -3,6 +3,7 @@ package selfservice
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"sallyport/mfa"
@@ -16,6 +17,39 @@ import (
 type PasswordChange struct {
 	Old, New  string
 	EndOthers bool // end all other sessions of the owner
+}
+
+// HasPassword reports whether an account has a password, perhaps one that waits after wrong ones.
+func (a *Accounts) HasPassword(account storage.Account) bool {
+	return slices.ContainsFunc(account.Authenticators, func(x storage.Authenticator) bool { return x.Method == password.Name })
+}
+
+// SetPassword gives an owner without a password one. It returns the errors of CheckFresh and of
+// password.Method.Check, NotConfigured for an account that has one, and RequestChanged if the account has
+// changed meanwhile.
+func (a *Accounts) SetPassword(ctx context.Context, caller mfa.Caller, o mfa.Owner, plain string) error {
+	if a.password == nil || a.HasPassword(o.Account) {
+		return &mfa.Error{Code: mfa.NotConfigured}
+	}
+	if err := a.verifier.CheckFresh(o); err != nil {
+		return err
+	}
+	if err := a.password.Check(plain, password.WordsOf(o.Account)...); err != nil {
+		return err
+	}
+	hash, err := a.password.Hash(ctx, mfa.Place{From: caller.Network()}, plain)
+	if err != nil {
+		return fmt.Errorf("hash password: %w", err)
+	}
+	u, now := o.Account.User, a.now()
+	event := o.Event(mfa.EventPasswordChanged, password.Name, "")
+	event.Detail["reason"] = "first"
+	err = a.store.UpdateUser(ctx, storage.UserChange{ID: u.ID, Was: u.UpdatedAt, Now: u.Next(now),
+		Factors: &storage.FactorsChange{Add: []storage.Authenticator{{ID: storage.AuthenticatorID(storage.Random128(a.random)), UserID: u.ID, Method: password.Name,
+			Origin: mfa.OriginAccount, State: storage.AuthenticatorActive, Secret: []byte(hash), CreatedAt: now, UpdatedAt: now}}},
+		Events:   []storage.Event{a.journal.Event(caller, event)},
+		Messages: a.notify(caller, o, notice.PasswordChanged, map[string]string{})})
+	return mfa.Refuse("set password", err, storage.ErrConflict, mfa.RequestChanged)
 }
 
 // ChangePassword checks the old password and sets a new one. An owner with a second factor

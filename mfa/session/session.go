@@ -102,8 +102,22 @@ func (s *Registry) Lapsed(ctx context.Context, v mfa.Caller) (*SignedIn, error) 
 	if !ok || v.Browser == "" {
 		return nil, nil
 	}
-	x, account, err := s.store.Session(ctx, storage.FromBytes[storage.SessionID](raw), time.Time{})
-	if errors.Is(err, storage.ErrNotFound) || err == nil && x.Generation != int64(generation) {
+	return s.kept(ctx, storage.FromBytes[storage.SessionID](raw), func(x storage.Session) bool { return x.Generation == int64(generation) })
+}
+
+// Named returns a session of a user that an application names, even if it has expired, so that it can be
+// ended; it signs nobody in. It returns nil without an error if there is none.
+func (s *Registry) Named(ctx context.Context, id storage.SessionID, user storage.UserID) (*SignedIn, error) {
+	if id == "" {
+		return nil, nil
+	}
+	return s.kept(ctx, id, func(x storage.Session) bool { return x.UserID == user })
+}
+
+// kept returns a session that the store still has.
+func (s *Registry) kept(ctx context.Context, id storage.SessionID, accept func(storage.Session) bool) (*SignedIn, error) {
+	x, account, err := s.store.Session(ctx, id, time.Time{})
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !accept(x) {
 		return nil, nil
 	}
 	if err != nil {
@@ -178,9 +192,10 @@ func (s *Registry) Limit(expiry time.Time) time.Time {
 	return expiry
 }
 
-// End ends a session with its grants. Those with offline access end by the setting of their client.
-func (s *Registry) End(ctx context.Context, x *SignedIn, v mfa.Caller) error {
-	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: x.Session.UserID, SessionID: x.Session.ID})
+// End ends a session with its grants. Those with offline access end by the setting of their client. by is
+// the client that asked for it; "": none did.
+func (s *Registry) End(ctx context.Context, x *SignedIn, v mfa.Caller, by storage.ClientID) error {
+	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: x.Session.UserID, SessionID: x.Session.ID, ClientID: by})
 	return mfa.Wrap("end session", s.store.EndSession(ctx, x.Session.ID, false, e.At, []storage.Event{e}))
 }
 

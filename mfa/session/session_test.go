@@ -108,7 +108,7 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		}},
 		{"by logout", func(h *mfatest.Fixture, in *session.SignedIn) {
-			mfatest.Want(h.T, "end", h.Sessions.End(context.Background(), in, h.Caller), "")
+			mfatest.Want(h.T, "end", h.Sessions.End(context.Background(), in, h.Caller, ""), "")
 		}},
 		{"with the user", func(h *mfatest.Fixture, in *session.SignedIn) {
 			off := storage.UserDisabled

@@ -1,6 +1,7 @@
 package signup_test
 
 import (
+	"crypto/rand"
 	"maps"
 	"slices"
 	"strings"
@@ -108,6 +109,9 @@ func TestAPendingUserIsClaimed(t *testing.T) {
 		f := newFixture(t, dsn, signup.Open)
 		f.people()
 		before := f.account("half@example.com")
+		parked := storage.Session{ID: storage.SessionID(storage.TimeOrdered(f.Now(), rand.Reader)), UserID: before.User.ID, Origin: "browser", Generation: 1,
+			CreatedAt: f.Now(), ExpiresAt: f.Now().Add(12 * time.Hour)}
+		mfatest.Want(t, "park a session", f.Store.CreateSession(t.Context(), parked, nil), "")
 		sibling, siblingCode := f.asked("half@example.com")
 		link, code := f.asked("half@example.com")
 		done, err := f.accept(link, fresh)
@@ -119,6 +123,9 @@ func TestAPendingUserIsClaimed(t *testing.T) {
 		}
 		if len(a.Authenticators) != 1 || a.Authenticators[0].ID != done.Authenticator {
 			t.Errorf("authenticators = %+v, want the new password alone", a.Authenticators)
+		}
+		if _, _, err := f.Store.Session(t.Context(), parked.ID, f.Now()); err == nil {
+			t.Error("the parked session is valid")
 		}
 		mfatest.Want(t, "the parked password", f.SignIn(f.OpenRequest(), "half@example.com", mfatest.Password), mfa.InvalidCredentials)
 		mfatest.Want(t, "the new password", f.SignIn(f.OpenRequest(), "half@example.com", fresh), "")

@@ -25,6 +25,7 @@ func richAccount() storage.Account {
 	}
 }
 
+// Conformance (OpenID Connect): Core 5.5: module oidcc-claims-essential: claims that are requested by name are returned where they are requested
 func TestUserinfoClaims(t *testing.T) {
 	account := richAccount()
 	all := []string{"openid", "profile", "email", "address", "phone"}

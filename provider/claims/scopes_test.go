@@ -10,6 +10,8 @@ import (
 )
 
 // Each scope of the claim table opens its claims, and no others.
+//
+// Conformance (OpenID Connect): Core 5.1, 5.4: modules oidcc-scope-profile, oidcc-scope-email, oidcc-scope-address, oidcc-scope-phone, oidcc-scope-all: userinfo has the claims of each scope, of the right types
 func TestEveryScopeReturnsItsClaims(t *testing.T) {
 	at := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
 	a := storage.Account{User: storage.User{ID: "u1", Status: storage.UserActive, UpdatedAt: at, Roles: []string{"editor"}, Profile: map[string]any{}},

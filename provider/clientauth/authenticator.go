@@ -82,11 +82,14 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 	if c != nil && sent.method == "none" && mtls.IsMethod(c.AuthMethod) {
 		sent.method = c.AuthMethod // the request names the client, and the connection proves it
 	}
+	if c != nil && sent.method == privateKeyJWT && c.AuthMethod == clients.SecretJWT {
+		sent.method = clients.SecretJWT // both send an assertion; the client says what it signs with
+	}
 	t := &attempt{sent: sent, client: c, caller: v, path: r.URL.Path}
 	if e := a.verify(r.Context(), t); e != nil {
 		return nil, t.explain(e)
 	}
-	if sent.method == privateKeyJWT {
+	if sent.signs() {
 		if e := a.useAssertion(r.Context(), c, t.claims); e != nil {
 			a.failures.Add(1)
 			return nil, t.explain(e)

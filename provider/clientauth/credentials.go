@@ -19,6 +19,9 @@ type credentials struct {
 	secret string // or the assertion
 }
 
+// signs reports whether they are an assertion.
+func (c credentials) signs() bool { return c.method == privateKeyJWT || c.method == clients.SecretJWT }
+
 // readCredentials reads the credentials of a request, which may use one method only (RFC 6749
 // section 2.3).
 func readCredentials(r *http.Request, form url.Values) (credentials, *oauth.Error) {

@@ -42,6 +42,7 @@ func TestBasicIsFormDecoded(t *testing.T) {
 }
 
 // Conformance (Client assertions): RFC 6749 2.3, 10.10: one method in a request, and a limit of failures that costs no signature
+// Conformance (OpenID Connect): Core 9: module oidcc-server-client-secret-post: a client uses the method it registered
 func TestOneWayToAuthenticate(t *testing.T) {
 	form := func(pairs ...string) url.Values {
 		v := url.Values{}

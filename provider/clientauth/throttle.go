@@ -105,7 +105,7 @@ type attempt struct {
 // use its registered method. An unknown client takes as long as a wrong secret. An error says that it
 // cannot be told: that is no guess.
 func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.Error) {
-	ok := t.sent.secret != "" && t.sent.method != privateKeyJWT && matches(t.sent.secret, t.client)
+	ok := t.sent.secret != "" && !t.sent.signs() && matches(t.sent.secret, t.client)
 	switch {
 	case t.client == nil:
 		return oauth.UnknownClient, nil
@@ -113,7 +113,7 @@ func (a *Authenticator) fault(ctx context.Context, t *attempt) (string, *oauth.E
 		return oauth.DisabledClient, nil
 	case t.client.AuthenticationMethod() != t.sent.method:
 		return oauth.WrongMethod, nil
-	case t.sent.method == privateKeyJWT:
+	case t.sent.signs():
 		return a.assert(ctx, t)
 	case mtls.IsMethod(t.sent.method):
 		return a.certify(ctx, t)

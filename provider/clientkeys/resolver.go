@@ -141,8 +141,7 @@ func verify(jws *jose.JSONWebSignature, token string, keys []jose.JSONWebKey) (S
 		if !ok {
 			continue
 		}
-		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-		return Signed{Payload: payload, Type: typ, Alg: header.Algorithm, KeyID: header.KeyID}, true
+		return signedOf(header, payload), true
 	}
 	return Signed{}, false
 }

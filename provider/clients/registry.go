@@ -117,9 +117,10 @@ func (r *Registry) Delete(ctx context.Context, v mfa.Caller, id storage.ClientID
 }
 
 // NewSecret returns a new client secret.
-func (r *Registry) NewSecret() (string, error) { return secret.New(r.random) }
+func (r *Registry) NewSecret() (string, error) { return secret.ForClient(r.random) }
 
-// AddSecret begins a rotation: the new secret and the old one are valid.
+// AddSecret begins a rotation: the new secret and the old one are valid. It returns an *InvalidError for
+// a secret that the client cannot sign with.
 func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.ClientID, added string) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
@@ -132,7 +133,10 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.Clien
 		return secret.ErrRotating
 	}
 	next := c
-	next.SecretHashes = append([][]byte{secret.Sum(added)}, c.SecretHashes...)
+	AddSecret(&next, added)
+	if faults := secretFaults(next); len(faults) > 0 {
+		return &InvalidError{faults}
+	}
 	return r.change(ctx, v, c, next, "secret added")
 }
 
@@ -150,6 +154,7 @@ func (r *Registry) FinishRotation(ctx context.Context, v mfa.Caller, id storage.
 	}
 	next := c
 	next.SecretHashes = c.SecretHashes[:1]
+	next.Secrets = New(next).SigningSecrets()
 	return r.change(ctx, v, c, next, "old secret removed")
 }
 

@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -101,20 +100,22 @@ func (k *checker) within(field string, d storage.Seconds, lowest, highest time.D
 }
 
 func (k *checker) checkAuthentication() {
-	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post", "private_key_jwt", mtls.TLSClientAuth, mtls.SelfSignedAuth)
+	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post", SecretJWT, "private_key_jwt", mtls.TLSClientAuth, mtls.SelfSignedAuth)
 	k.fault(k.Public != (k.AuthMethod == "none"), "token_endpoint_auth_method", "none is for public clients, and for all of them")
-	k.fault(k.Public && len(k.SecretHashes) > 0, "", "a public client has no secret (RFC 6749 section 2.1)")
-	signs, keyed := k.AuthMethod == "private_key_jwt", k.HasNoSecret()
-	k.fault(keyed && !k.Public && len(k.SecretHashes) > 0, "", "a client with "+k.AuthMethod+" has no secret")
+	k.checkSecrets()
+	signs := k.AuthMethod == "private_key_jwt"
 	k.fault((signs || k.AuthMethod == mtls.SelfSignedAuth) && !clientkeys.Has(&k.Client.Client), "token_endpoint_auth_method", k.AuthMethod+" needs jwks or jwks_uri")
 	for _, f := range mtls.Faults(&k.Client.Client) {
 		k.fault(true, f.Field, f.Text)
 	}
-	k.fault(!signs && k.AuthSigningAlg != "", "token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
-	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, clientkeys.Algorithms()...)...)
-	k.fault(!keyed && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
-	for _, h := range k.SecretHashes {
-		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
+	const alg = "token_endpoint_auth_signing_alg"
+	switch {
+	case k.AuthMethod == SecretJWT:
+		k.oneOf(alg, k.AuthSigningAlg, append([]string{""}, clientkeys.SecretAlgorithms()...)...)
+	case signs:
+		k.oneOf(alg, k.AuthSigningAlg, append([]string{""}, clientkeys.Algorithms()...)...)
+	default:
+		k.fault(k.AuthSigningAlg != "", alg, "belongs to "+SecretJWT+" and private_key_jwt")
 	}
 }
 

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	for field, change := range map[string]func(*storage.Client){
 		"client_id":                  func(c *storage.Client) { c.ID = "r p" },
 		"client_name":                func(c *storage.Client) { c.Name = "Your bank\u202emoc" },
-		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "client_secret_jwt" },
+		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "client_secret" },
 		"":                           func(c *storage.Client) { c.SecretHashes = nil },
 		"client_secret_sha256":       func(c *storage.Client) { c.SecretHashes = [][]byte{hash[:31]} },
 		"jwks":                       func(c *storage.Client) { c.JWKS = []byte(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`) },
@@ -59,6 +60,58 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	}
 }
 
+// Conformance (Client assertions): RFC 7518 3.2: a secret that is shorter than the hash of its algorithm is no setting
+func TestSecretsToSignWith(t *testing.T) {
+	long, short := strings.Repeat("s", 64), strings.Repeat("s", 32)
+	for _, tc := range []struct {
+		name, alg string
+		secrets   []string
+		change    func(*storage.Client)
+		want      string // the field at fault
+	}{
+		{"any algorithm", "", []string{short}, nil, ""},
+		{"HS256", "HS256", []string{short}, nil, ""},
+		{"HS384, too short", "HS384", []string{short}, nil, "client_secret"},
+		{"HS512, too short", "HS512", []string{long[:63]}, nil, "client_secret"},
+		{"HS512", "HS512", []string{long}, nil, ""},
+		{"a short one in a rotation", "HS512", []string{long, short}, nil, "client_secret"},
+		{"shorter than any hash", "", []string{short[:31]}, nil, "client_secret"},
+		{"a hash alone", "", []string{short}, func(c *storage.Client) { c.Secrets = nil }, "client_secret"},
+		{"another secret than the hash", "", []string{short}, func(c *storage.Client) { c.Secrets = []storage.ClientSecret{storage.ClientSecret(long)} }, "client_secret"},
+		{"no secret", "", nil, nil, ""},
+		{"an algorithm of keys", "RS256", []string{long}, nil, "token_endpoint_auth_signing_alg"},
+		{"none", "none", []string{long}, nil, "token_endpoint_auth_signing_alg"},
+		{"HMAC with a key", "HS256", nil, func(c *storage.Client) { c.AuthMethod, c.JWKSURI = "private_key_jwt", "https://rp.example/jwks" }, "token_endpoint_auth_signing_alg"},
+		{"an algorithm of a secret in a form", "HS256", []string{long}, func(c *storage.Client) { c.AuthMethod = "client_secret_post" }, "token_endpoint_auth_signing_alg"},
+		{"HMAC of request objects", "", []string{long}, func(c *storage.Client) { c.RequestObjectAlg = "HS256" }, "request_object_signing_alg"},
+		{"HMAC of ID tokens", "", []string{long}, func(c *storage.Client) { c.IDTokenAlg = "HS256" }, "id_token_signed_response_alg"},
+	} {
+		c := storage.Client{ID: "rp", AuthMethod: SecretJWT, AuthSigningAlg: tc.alg, GrantTypes: []string{"authorization_code"},
+			RedirectURIs: []string{"https://rp.example/cb"}, MFA: "OFF", Consent: "skip"}
+		for _, s := range slices.Backward(tc.secrets) {
+			AddSecret(&c, s)
+		}
+		if tc.change != nil {
+			tc.change(&c)
+		}
+		faults := Faults(c)
+		none := tc.want == "" && (len(faults) == 0) == (tc.name != "no secret")
+		if one := len(faults) == 1 && faults[0].Field == tc.want && tc.want != ""; !none && !one {
+			t.Errorf("%s: faults %v, want one of %q", tc.name, faults, tc.want)
+		}
+		for _, f := range faults {
+			if strings.Contains(f.Text, short[:31]) {
+				t.Errorf("%s: the fault quotes the secret: %s", tc.name, f.Text)
+			}
+		}
+		for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v", c, c.Secrets)} {
+			if strings.Contains(text, short[:31]) {
+				t.Errorf("%s: a log would have the secret: %s", tc.name, text)
+			}
+		}
+	}
+}
+
 // Conformance (FAPI 2.0): Security Profile 5.3.2, 5.4.1: what `profile: fapi2` excludes is no setting
 func TestTheProfileOfFAPIExcludes(t *testing.T) {
 	for _, auth := range []struct {
@@ -81,6 +134,7 @@ func TestTheProfileOfFAPIExcludes(t *testing.T) {
 			change func(*storage.Client)
 		}{
 			{"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod, c.SecretHashes = "client_secret_basic", [][]byte{hash} }},
+			{"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod = SecretJWT; AddSecret(c, strings.Repeat("s", 64)) }},
 			{"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod, c.Public = "none", true }},
 			{"profile", func(c *storage.Client) { c.DPoPBound, c.CertificateBound = false, false }},
 			{"legacy_response_types", func(c *storage.Client) { c.LegacyResponseTypes = []string{"code id_token"} }},

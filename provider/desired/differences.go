@@ -2,7 +2,6 @@ package desired
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"reflect"
@@ -22,7 +21,7 @@ func ClientDifferences(have, want storage.Client) []users.Difference {
 	a, b := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
-		if slices.Contains([]string{"ID", "SecretHashes", "Registration", "CreatedAt", "UpdatedAt"}, field.Name) {
+		if slices.Contains([]string{"ID", "SecretHashes", "Secrets", "Registration", "CreatedAt", "UpdatedAt"}, field.Name) {
 			continue
 		}
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -115,8 +114,7 @@ func newClient(c *Client) storage.Client {
 		out.JWKS = text
 	}
 	if c.Secret != "" {
-		sum := sha256.Sum256([]byte(c.Secret))
-		out.SecretHashes = [][]byte{sum[:]}
+		clients.AddSecret(&out, c.Secret)
 	}
 	if c.SecretSHA256 != "" {
 		sum, err := hex.DecodeString(c.SecretSHA256)

@@ -161,8 +161,8 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 		want.Registration = nil
 	}
 	step := clientStep{was: &have, want: want, differences: ClientDifferences(have, want)}
-	if sameSecret(have, want) {
-		step.want.SecretHashes = have.SecretHashes
+	if kept := want; sameSecret(have, want) && clients.TakeSecrets(&kept, have) {
+		step.want = kept
 	} else {
 		step.differences = append(step.differences, users.Difference{Key: "client_secret", Secret: true})
 	}

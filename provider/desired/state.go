@@ -29,8 +29,8 @@ type Client struct {
 	Public bool `yaml:"public"`
 	// Allow loopback redirects on any port, and private-use schemes (RFC 8252).
 	Native bool `yaml:"native"`
-	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, `tls_client_auth`,
-	// `self_signed_tls_client_auth`, or `none` for public clients. See
+	// `client_secret_basic` (the default), `client_secret_post`, `client_secret_jwt`, `private_key_jwt`,
+	// `tls_client_auth`, `self_signed_tls_client_auth`, or `none` for public clients. See
 	// [client authentication](guides/client-authentication.md).
 	AuthMethod string `yaml:"token_endpoint_auth_method"`
 	// With `tls_client_auth`: the subject of its certificate in the form of RFC 4514, such as
@@ -45,11 +45,13 @@ type Client struct {
 	// An e-mail address in its certificate.
 	TLSSANEmail string `yaml:"tls_client_auth_san_email"`
 	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256`,
-	// `Ed25519`, or `EdDSA`, its older name; default: any of them.
+	// `Ed25519`, or `EdDSA`, its older name; with `client_secret_jwt` `HS256`, `HS384` or `HS512`. Default:
+	// any of them.
 	AuthSigningAlg string `yaml:"token_endpoint_auth_signing_alg"`
-	// For confidential clients: at least 32 random characters. Only its SHA-256 is stored.
+	// For confidential clients: at least 32 random characters. Only its SHA-256 is stored, except with
+	// `client_secret_jwt`: then it is stored sealed, and needs 48 characters for `HS384` and 64 for `HS512`.
 	Secret string `yaml:"client_secret"`
-	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret.
+	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret. Not with `client_secret_jwt`.
 	SecretSHA256 string `yaml:"client_secret_sha256"`
 	// Public keys that the client signs with, or that the server encrypts with for it, a JWK Set
 	// (RFC 7517): `{keys: [{kty: ...}]}`. RSA from 2048 bits, EC P-256 or Ed25519; for encryption RSA or EC.

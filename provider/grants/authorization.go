@@ -125,7 +125,7 @@ func (i *Issuer) newIDToken(ctx context.Context, r Request, s *session, out Issu
 			}
 		}
 	}
-	s.nameGrant(content)
+	i.nameGrant(s, content)
 	return i.codec.WriteID(ctx, content, a, r.Client, s.access, out.code)
 }
 

@@ -114,17 +114,17 @@ func (*codeStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, st
 }
 
 // idTokenStrategy creates ID tokens with the claims of package claims. Those of fosite would
-// have rat and jti too.
+// have rat too.
 type idTokenStrategy struct{ i *Issuer }
 
 var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 
-// nameGrant adds the grant of the access token to the claims of the ID token, which token exchange needs
-// to know what the login was granted. Where the access token is bound it is left out: an ID token is
-// not, and nobody gets rid of a binding by an exchange.
-func (s *session) nameGrant(content map[string]any) {
+// nameGrant adds jti to the claims of the ID token, with the grant of the access token, which token
+// exchange needs to know what the login was granted. Where the access token is bound it is left out: an
+// ID token is not, and nobody gets rid of a binding by an exchange.
+func (i *Issuer) nameGrant(s *session, content map[string]any) {
 	if s.grant != "" && s.bound == nil {
-		content["grant_id"] = s.grant
+		content["jti"] = string(s.grant) + "." + storage.Random128(i.random)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dur
 	}
 	now := s.i.now()
 	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, &sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
-	sess.nameGrant(content)
+	s.i.nameGrant(sess, content)
 	text, err := s.i.codec.WriteID(ctx, content, sess.authorization, c, sess.access, "")
 	if err != nil {
 		return "", token.ErrorOf(err)

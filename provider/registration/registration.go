@@ -176,21 +176,18 @@ func (s *Service) register(ctx context.Context, v mfa.Caller, token storage.Regi
 	return s.describe(c, issued, access), nil
 }
 
-// authenticate gives a client a secret that needs one and has none, and takes it from one that needs
-// none. It returns the new secret, or "".
+// authenticate gives a client a secret that needs one and has none that it can use, and takes it from one
+// that needs none. It returns the new secret, or "".
 func (s *Service) authenticate(c *storage.Client) (string, *oauth.Error) {
-	if clients.New(*c).HasNoSecret() {
-		c.SecretHashes = nil
+	if clients.TakeSecrets(c, *c) {
 		return "", nil
 	}
-	if len(c.SecretHashes) > 0 {
-		return "", nil
-	}
-	issued, err := secret.New(s.random)
+	issued, err := secret.ForClient(s.random)
 	if err != nil {
 		return "", oauth.ErrorOf(err)
 	}
-	c.SecretHashes = [][]byte{secret.Sum(issued)}
+	c.SecretHashes, c.Secrets = nil, nil
+	clients.AddSecret(c, issued)
 	return issued, nil
 }
 
@@ -207,7 +204,7 @@ func invalid(faults []clients.Fault) *oauth.Error {
 }
 
 // describe returns a client information response (RFC 7591 section 3.2.1, RFC 7592 section 3). It has a
-// secret or token only if it is new: only its hash is stored.
+// secret or token only if it is new.
 func (s *Service) describe(c storage.Client, issued, access string) map[string]any {
 	out := clientmetadata.Write(c)
 	out["client_id"] = c.ID

@@ -1,5 +1,6 @@
 // Package secret creates and compares the secrets of clients and API keys. Servers store
-// only the SHA-256 of a secret, which is enough for 256 random bits.
+// only the SHA-256 of a secret, which is enough for 256 random bits. Those of clients that sign with
+// their secret are stored sealed besides.
 package secret
 
 import (
@@ -18,12 +19,18 @@ var (
 )
 
 // New returns 256 random bits in base64url.
-func New(random io.Reader) (string, error) {
-	var b [32]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
+func New(random io.Reader) (string, error) { return newSecret(random, 32) }
+
+// ForClient returns the secret of a client: 384 random bits in base64url, in 64 characters. That is a
+// key for HS512, too (RFC 7518 section 3.2).
+func ForClient(random io.Reader) (string, error) { return newSecret(random, 48) }
+
+func newSecret(random io.Reader, size int) (string, error) {
+	b := make([]byte, size)
+	if _, err := io.ReadFull(random, b); err != nil {
 		return "", fmt.Errorf("read randomness: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
 // Sum returns the SHA-256 of a secret.

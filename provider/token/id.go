@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"sallyport/provider/clientkeys"
@@ -22,8 +23,10 @@ type ID struct {
 	ACR      string           `json:"acr"`
 	AMR      []string         `json:"amr"`
 	AuthTime int64            `json:"auth_time"`
-	// Grant is that of the access token that was issued with it; "": none, or that token is bound.
-	Grant storage.GrantID `json:"grant_id"`
+	// JWTID begins with the grant of the access token that was issued with it; "": none, or that token
+	// is bound. A dot follows, and what tells it from other ID tokens of the grant.
+	JWTID string          `json:"jti"`
+	Grant storage.GrantID `json:"-"`
 }
 
 // WriteID writes an ID token (OpenID Connect Core section 2) about a user in a session, with the hashes of
@@ -146,5 +149,7 @@ func (c *Codec) ReadID(token string) (ID, error) {
 	if err := json.Unmarshal(payload, &t); err != nil || t.Issuer != c.issuer || t.Subject == "" || len(t.Audience) == 0 || t.Expires == 0 {
 		return ID{}, ErrInvalid // without exp it is a response of userinfo
 	}
+	grant, _, _ := strings.Cut(t.JWTID, ".")
+	t.Grant = storage.GrantID(grant)
 	return t, nil
 }

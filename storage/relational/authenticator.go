@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -135,7 +136,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		if err := q.dropAuthenticator(r.UserID, r.Authenticator, r.Ways...); err != nil {
+		if err := q.dropAuthenticator(r); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {
@@ -153,7 +154,8 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 }
 
 // dropAuthenticator removes an authenticator with its statuses, and those that it may have verified.
-func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways ...string) error {
+func (q querier) dropAuthenticator(r storage.Removal) error {
+	user, id := r.UserID, r.Authenticator
 	err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(user), ref(id))
 	if err != nil {
 		return err
@@ -163,22 +165,22 @@ func (q querier) dropAuthenticator(user storage.UserID, id storage.Authenticator
 	if err != nil {
 		return err
 	}
-	return q.deleteAuthenticator(user, id, ways)
+	return q.deleteAuthenticator(r)
 }
 
 // deleteAuthenticator deletes an authenticator unless the user would keep no way to sign in; no
 // ways: unconditionally. Two at once take turns at the row of the user, so that each sees what the
 // other has left.
-func (q querier) deleteAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways []string) error {
+func (q querier) deleteAuthenticator(r storage.Removal) error {
 	const text = "DELETE FROM authenticators WHERE id = ? AND user_id = ?"
-	if len(ways) == 0 {
-		return q.change(text, ref(id), ref(user))
+	if len(r.Ways) == 0 {
+		return q.change(text, ref(r.Authenticator), ref(r.UserID))
 	}
-	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(user)); err != nil {
+	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(r.UserID)); err != nil {
 		return err
 	}
-	return q.spend(text+" AND EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.id <> ? AND k.state = 'active' AND k.method IN ?)",
-		ref(id), ref(user), ref(user), ref(id), ways)
+	return q.spend(text+" AND EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.id NOT IN ? AND k.state = 'active' AND k.method IN ?)",
+		ref(r.Authenticator), ref(r.UserID), ref(r.UserID), refs(append(slices.Clip(r.Unusable), r.Authenticator)), r.Ways)
 }
 
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.

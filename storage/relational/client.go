@@ -2,7 +2,9 @@ package relational
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"sallyport/storage"
@@ -27,26 +29,52 @@ func (e *Engine) Client(ctx context.Context, id storage.ClientID) (storage.Clien
 	if err != nil {
 		return storage.Client{}, err
 	}
-	return row.client()
+	return e.clientOf(&row)
 }
 
-const clientColumns = "document, used_at, expires_at"
+const (
+	clientColumns = "document, secrets, used_at, expires_at"
+	clientLabel   = "client" // of its sealed secrets
+)
 
 // clientRow is a row of clients.
 type clientRow struct {
 	document      text
+	secrets       []byte
 	used, expires number
 }
 
-func (r *clientRow) dest() []any { return []any{&r.document, &r.used, &r.expires} }
+func (r *clientRow) dest() []any { return []any{&r.document, &r.secrets, &r.used, &r.expires} }
 
-func (r *clientRow) client() (storage.Client, error) {
+// clientOf returns the client in a row.
+func (e *Engine) clientOf(r *clientRow) (storage.Client, error) {
 	var c storage.Client
-	err := decode("client", r.document, &c)
+	if err := decode("client", r.document, &c); err != nil {
+		return c, err
+	}
 	if c.Registration != nil {
 		c.Registration.UsedAt, c.Registration.ExpiresAt = r.used.time(), r.expires.time()
 	}
-	return c, err
+	if r.secrets == nil {
+		return c, nil
+	}
+	plain, err := e.keyring.Open(clientLabel, string(c.ID), r.secrets)
+	if err != nil {
+		return c, fmt.Errorf("secrets of client %q: %w", c.ID, err)
+	}
+	return c, decode("secrets of a client", text(plain), &c.Secrets)
+}
+
+// sealSecrets returns the secrets of a client as its row has them; nil: it has none.
+func (e *Engine) sealSecrets(c storage.Client) ([]byte, error) {
+	if len(c.Secrets) == 0 {
+		return nil, nil
+	}
+	plain, err := json.Marshal(c.Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("write secrets of a client: %w", err)
+	}
+	return e.keyring.Seal(clientLabel, string(c.ID), plain)
 }
 
 // ListClients implements storage.Clients.
@@ -59,7 +87,7 @@ func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
 			if err := rows.Scan(row.dest()...); err != nil {
 				return err
 			}
-			c, err := row.client()
+			c, err := e.clientOf(&row)
 			out = append(out, c)
 			return err
 		})
@@ -70,10 +98,14 @@ func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
 // PutClient implements storage.Clients.
 func (e *Engine) PutClient(ctx context.Context, c storage.Client, events []storage.Event) error {
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	secrets, err := e.sealSecrets(c)
+	if err != nil {
+		return err
+	}
 	return e.step(ctx, "put client", func(q querier) error {
-		err := q.send(`INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
-			string(c.ID), encode(c), micro(c.UpdatedAt))
+		err := q.send(`INSERT INTO clients (id, document, secrets, updated_at) VALUES (?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET document = excluded.document, secrets = excluded.secrets, updated_at = excluded.updated_at`,
+			string(c.ID), encode(c), blob(secrets), micro(c.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -89,18 +121,22 @@ func (e *Engine) ReplaceClient(ctx context.Context, c storage.Client, was time.T
 // replaceClient replaces a client, and then runs a statement about its ID; "": none.
 func (e *Engine) replaceClient(ctx context.Context, c storage.Client, was time.Time, events []storage.Event, also string) error {
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	secrets, err := e.sealSecrets(c)
+	if err != nil {
+		return err
+	}
 	return e.step(ctx, "replace client", func(q querier) error {
 		var err error
 		if was.IsZero() {
-			err = q.spend("INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-				string(c.ID), encode(c), micro(c.UpdatedAt))
+			err = q.spend("INSERT INTO clients (id, document, secrets, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+				string(c.ID), encode(c), blob(secrets), micro(c.UpdatedAt))
 		} else {
-			set := "document = ?, updated_at = ?"
+			set := "document = ?, secrets = ?, updated_at = ?"
 			if c.Registration == nil {
 				set += ", expires_at = 0, used_at = 0"
 			}
 			err = q.spend("UPDATE clients SET "+set+" WHERE id = ? AND updated_at = ?",
-				encode(c), micro(c.UpdatedAt), string(c.ID), micro(was))
+				encode(c), blob(secrets), micro(c.UpdatedAt), string(c.ID), micro(was))
 		}
 		if err == nil && also != "" {
 			err = q.send(also, string(c.ID))

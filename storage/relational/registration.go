@@ -18,6 +18,10 @@ const (
 // many as there are.
 func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused int, now time.Time, events []storage.Event) error {
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	secrets, err := e.sealSecrets(c)
+	if err != nil {
+		return err
+	}
 	return e.step(ctx, "register client", func(q querier) error {
 		if token := c.Registration.Token; token != "" {
 			err := q.change("UPDATE registration_tokens SET uses = uses + 1, used_at = ? WHERE id = ? AND expires_at > ? AND uses < max_uses",
@@ -30,10 +34,10 @@ func (e *Engine) RegisterClient(ctx context.Context, c storage.Client, maxUnused
 		if admitted {
 			limit = math.MaxInt64
 		}
-		err := q.spend(`INSERT INTO clients (id, document, updated_at, used_at, expires_at, admitted)
-			SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint), 0, CAST(? AS bigint), CAST(? AS boolean)
+		err := q.spend(`INSERT INTO clients (id, document, secrets, updated_at, used_at, expires_at, admitted)
+			SELECT CAST(? AS text), CAST(? AS text), `+e.typed([]string{"bytea"})[0]+`, CAST(? AS bigint), 0, CAST(? AS bigint), CAST(? AS boolean)
 			WHERE (SELECT COUNT(*) FROM clients WHERE expires_at > 0 AND used_at = 0 AND NOT admitted) < ? ON CONFLICT (id) DO NOTHING`,
-			string(c.ID), encode(c), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), admitted, limit)
+			string(c.ID), encode(c), blob(secrets), micro(c.UpdatedAt), micro(c.Registration.ExpiresAt), admitted, limit)
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,8 @@ func sealedColumns() []sealedColumn {
 				return ticketLabel + purpose, link
 			},
 			open: func(purpose string, place []any) (string, string) { return ticketLabel + purpose, place[0].(string) }},
+		{table: "clients", column: "secrets", place: []string{"id"}, kinds: []string{"text"}, label: "'" + clientLabel + "'",
+			open: func(label string, place []any) (string, string) { return label, place[0].(string) }},
 		{table: "outbox", column: "sealed", place: []string{"id"}, kinds: []string{"uuid"}, label: "'" + outboxLabel + "'",
 			open: func(label string, place []any) (string, string) { return label, place[0].(string) }},
 	}

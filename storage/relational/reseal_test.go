@@ -88,6 +88,10 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 				}
 			}
 		}
+		signs := storage.Client{ID: "signs", AuthMethod: "client_secret_jwt", Secrets: []storage.ClientSecret{"secret of a client"}}
+		if err := e.PutClient(t.Context(), signs, nil); err != nil {
+			t.Fatal(err)
+		}
 		spend := func(l login) error {
 			return e.Spend(t.Context(), storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.recovery, Code: recoverySecret}})
 		}
@@ -146,6 +150,9 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			if got, err := e.TicketByLink(t.Context(), l.ticket.Purpose, l.ticket.Link); err != nil || got.ID != l.ticket.ID {
 				t.Errorf("ticket of user %d: %+v, %v", i, got, err)
 			}
+		}
+		if c, err := e.Client(t.Context(), signs.ID); err != nil || !slices.Equal(c.Secrets, signs.Secrets) {
+			t.Errorf("the client that signs has %d secrets, %v", len(c.Secrets), err)
 		}
 		messages, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})
 		if err != nil || len(messages) == 0 || slices.ContainsFunc(messages, func(m storage.MessageRecord) bool { return m.Broken }) {

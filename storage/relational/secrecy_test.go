@@ -49,6 +49,10 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		const signingSecret = "the-secret-that-a-client-signs-with"
+		if err := e.PutClient(t.Context(), storage.Client{ID: "signs", AuthMethod: "client_secret_jwt", Secrets: []storage.ClientSecret{signingSecret}}, nil); err != nil {
+			t.Fatal(err)
+		}
 		grant, _ := storage.Bytes(l.grant.ID)
 		dump := dumped(t, dsn)
 		if !contains(dump, l.email) || !contains(dump, string(l.session.ID)) {
@@ -58,7 +62,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 			passwordSecret: "password", totpSecret: "TOTP secret", recoverySecret: "recovery code", hintSecret: "ID token hint",
 			stateSecret: "method state", mailSecret: "mailed code", linkSecret: "link", codeSecret: "typed code", dataSecret: "data of a ticket", string(l.request): "request", string(l.track): "track",
 			string(l.status.ID): "status", string(l.status.Exchange): "exchange", k.Token("code", grant, 0): "authorization code",
-			"the-jti-of-a-token": "token name", polledSecret: "auth_req_id", pingSecret: "notification token", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
+			"the-jti-of-a-token": "token name", signingSecret: "client secret", polledSecret: "auth_req_id", pingSecret: "notification token", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
 		}
 		for _, h := range storagetest.NewIndex(slices.Collect(maps.Keys(secrets))).Search(dump) {
 			t.Errorf("%s is in the dump, %s", secrets[h.Secret], h.Spelling)

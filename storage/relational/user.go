@@ -161,7 +161,7 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 		}
 	}
 	for _, id := range f.Remove {
-		if err := q.dropAuthenticator(c.ID, id); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		if err := q.dropAuthenticator(storage.Removal{UserID: c.ID, Authenticator: id}); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
 	}

@@ -83,6 +83,14 @@ func authenticators(w *fixture) {
 		same(w, w.winners(len(ids), remove), len(ids)-1)
 		same(w, len(w.account(p.id).Authenticators), 2) // with TOTP, which is no way to sign in
 	})
+	w.test("an unusable way to sign in is none", func(w *fixture) {
+		p, old := w.addUser(), random[storage.AuthenticatorID]()
+		w.ok(w.s.PutAuthenticator(w.ctx, w.authenticator(p.id, old, "webauthn", "key"), nil, nil))
+		r := storage.Removal{UserID: p.id, Authenticator: p.password, Ways: []string{"password", "webauthn"}, Unusable: []storage.AuthenticatorID{old}, Now: w.now}
+		w.is(w.s.DeleteAuthenticator(w.ctx, r), storage.ErrConflict)
+		r.Authenticator = old
+		w.ok(w.s.DeleteAuthenticator(w.ctx, r))
+	})
 	w.test("removing an authenticator cancels statuses it may have verified", statusesOfAMethod)
 	w.test("removing the last second factor removes recovery codes and MFAEnabled", func(w *fixture) {
 		p, q := w.addUser(), w.addUser()

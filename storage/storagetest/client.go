@@ -78,6 +78,29 @@ func clientRoundTrip(w *fixture) {
 	got, err = w.s.Client(w.ctx, c.ID)
 	w.ok(err)
 	same(w, got, c)
+
+	was := c.UpdatedAt
+	c.AuthMethod, c.Secrets, c.UpdatedAt = "client_secret_jwt", []storage.ClientSecret{"the new", "the old"}, was.Add(time.Minute)
+	w.ok(w.s.ReplaceClient(w.ctx, c, was, nil))
+	got, err = w.s.Client(w.ctx, c.ID)
+	w.ok(err)
+	same(w, got, c)
+	w.is(w.s.ReplaceClient(w.ctx, storage.Client{ID: c.ID, UpdatedAt: w.now}, was, nil), storage.ErrConflict)
+	registered := c
+	registered.ID, registered.Registration = storage.ClientID("app-"+random[string]()), &storage.Registration{At: w.now, ExpiresAt: w.now.Add(time.Hour)}
+	w.ok(w.s.RegisterClient(w.ctx, registered, 1<<20, w.now, nil))
+	all, err := w.s.ListClients(w.ctx)
+	w.ok(err)
+	for _, x := range all {
+		if x.ID == c.ID || x.ID == registered.ID {
+			same(w, x.Secrets, c.Secrets)
+		}
+	}
+	was, c.Secrets, c.UpdatedAt = c.UpdatedAt, nil, c.UpdatedAt.Add(time.Minute)
+	w.ok(w.s.ReplaceClient(w.ctx, c, was, nil))
+	got, err = w.s.Client(w.ctx, c.ID)
+	w.ok(err)
+	same(w, got, c)
 }
 
 func withdrawnConsent(w *fixture) {

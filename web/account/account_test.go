@@ -110,7 +110,7 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	b.Submit("totp-submit", "passcode", "000000")
 	b.Must("/account/add", 422, "That code is wrong", `data-value="`+secret+`"`) // the same secret: no need to scan again
 	b.Submit("totp-submit", "passcode", h.code(id, "Work phone"))
-	b.Must("/account/add", 200, `id="recovery-codes"`)
+	b.Must("/account/recovery", 200, `id="recovery-codes"`)
 	if n := len(listed.FindAllString(b.Page.Body.String(), -1)); n != 10 {
 		t.Errorf("%d recovery codes, want 10", n)
 	}
@@ -252,6 +252,19 @@ func TestRecoveryCodesAreReplacedAndShownOnce(t *testing.T) {
 	b.Submit("recovery-submit")
 	b.Must("/account/recovery", 200, `id="recovery-codes"`, `id="recovery-download"`)
 	codes := listed.FindAllStringSubmatch(b.Page.Body.String(), -1)
+	at := b.URL
+	b.Get(at) // loaded again, for a while
+	b.Must("/account/recovery", 200, codes[0][1], codes[9][1])
+	another := h.browser() // of the same browser, as where several people share one
+	another.Cookies["__Host-sallyport_browser"] = b.Cookies["__Host-sallyport_browser"]
+	another.signIn(at, "ada", id, "")
+	another.Must("/account/recovery", 200, `id="recovery-submit"`)
+	h.Wait(10 * time.Minute)
+	for name, reader := range map[string]*browser{"another session": another, "ten minutes later": b} {
+		if reader.Get(at); strings.Contains(reader.Page.Body.String(), codes[0][1]) {
+			t.Errorf("%s: the codes are shown", name)
+		}
+	}
 	b.Get("/account")
 	b.Must("/account", 200, "Codes left: 10")
 	b.Get("/account/recovery")

@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -69,9 +70,15 @@ func (p *Pages) addable(c *gin.Context, call ownerCall, method string) bool {
 }
 
 func (p *Pages) addForm(c *gin.Context, call ownerCall) {
-	if method := c.Query("method"); p.addable(c, call, method) {
-		p.showAdd(c, call, http.StatusOK, addPage{Method: method}, "", nil)
+	method := c.Query("method")
+	if !p.addable(c, call, method) {
+		return
 	}
+	if w, pending := p.look.PendingOf(c); pending {
+		p.showPending(c, call, http.StatusOK, w, nil)
+		return
+	}
+	p.showAdd(c, call, http.StatusOK, addPage{Method: method}, "", nil)
 }
 
 func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, chosen string, a *page.Alert) {
@@ -82,18 +89,18 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
 	d.Action, d.Wanted = "/account/add", p.verifier.EnrollmentDemand(&call.owner.Account)
 	v := p.page(c, call, d)
-	if d.Exchange != "" {
+	if d.Exchange != "" && c.Request.Method == http.MethodPost {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, !d.Codes
+	v.Alert, v.Asks, v.Passkeys = v.OfEnrollment(a, d.Demand, d.Method, d.Kind), d.State == exchange.DeliverySending, !d.Codes
 	p.look.Write(c, code, "account_add", v)
 }
 
 // add shows the field for an address to correct it, begins an enrolment, or confirms the
 // pending one.
 func (p *Pages) add(c *gin.Context, call ownerCall) {
-	if exchangeID := storage.ExchangeID(c.PostForm("exchange")); exchangeID != "" {
-		p.confirmFactor(c, call, exchangeID)
+	if w := page.PendingIn(c, "exchange", 0); w.Exchange != "" {
+		p.confirmFactor(c, call, w)
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
@@ -111,8 +118,8 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 		exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen), Address: d.Address, Code: d.Typed})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
-			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
-				p.showPending(c, call, code, pending, page.PauseOf(err), a)
+			if w := page.PendingIn(c, "pending", page.PauseOf(err)); w.Exchange != "" && w.Again > 0 {
+				p.showPending(c, call, code, w, a)
 				return
 			}
 			if d.Pause = page.PauseOf(err); page.AboutDemand(err) {
@@ -123,11 +130,14 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 		return
 	}
 	code := d.Typed
-	d = addPageOf(enrollment)
-	d.Typed = code
-	if d.Begin = page.BeginNow; enrollment.Address != "" {
-		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
+	if d = addPageOf(enrollment); d.Call == "" {
+		to := join("/account/add", url.Values{"method": {d.Method}})
+		if err := p.look.ToPending(c, to, page.PendingFor(c, enrollment.Exchange, code, page.Seconds(enrollment.Pause))); err != nil {
+			p.fail(c, call, err)
+		}
+		return
 	}
+	d.Typed, d.Begin = code, page.BeginNow
 	p.showAdd(c, call, http.StatusOK, d, chosen, nil)
 }
 
@@ -154,37 +164,41 @@ func addPageOf(e exchange.Enrolling) addPage {
 	return d
 }
 
-func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage.ExchangeID) {
-	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, page.ResponseOf(c))
+func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, w page.Pending) {
+	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), w.Exchange, page.ResponseOf(c))
 	switch {
 	case wrong == nil && codes == nil:
 		p.done(c, call, "added")
 	case wrong == nil:
-		p.showCodes(c, call, codes)
+		p.toCodes(c, call)
 	default:
-		p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, exchangeID, 0, a) })
+		p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, w, a) })
 	}
 }
 
 // showPending shows an enrolment again, with the same secret: the user need not scan again
-// after a typo.
-func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, id storage.ExchangeID, pause int, a *page.Alert) {
+// after a typo, nor after a reload.
+func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, w page.Pending, a *page.Alert) {
 	ctx, enrollee := c.Request.Context(), exchange.SignedIn(call.owner)
-	enrollment, err := p.verifier.Enrollment(ctx, call.caller, enrollee, id)
-	if mfa.CodeOf(err) != "" {
+	enrollment, err := p.verifier.Enrollment(ctx, call.caller, enrollee, w.Exchange)
+	switch {
+	case mfa.CodeOf(err) != "" && c.Request.Method == http.MethodGet: // it is over: begin anew
+		p.showAdd(c, call, http.StatusOK, addPage{Method: c.Query("method")}, "", nil)
+		return
+	case mfa.CodeOf(err) != "":
 		if method := c.PostForm("method"); p.addable(c, call, method) {
 			d := addPage{Method: method}
-			d.Address, d.Typed = c.PostForm("address"), c.PostForm(page.CodeField)
+			d.Address, d.Typed = c.PostForm("address"), w.Code
 			expired := page.AlertOf(mfa.EnrollmentExpired)
 			p.showAdd(c, call, code, d, "", &expired)
 		}
 		return
 	}
 	d := addPageOf(enrollment)
-	d.Typed = c.PostForm(page.CodeField)
+	d.Typed = w.Code
 	if err == nil && enrollment.Address != "" {
-		d.To, d.Pause = enrollment.Address, pause
-		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, enrollee, id)
+		d.To, d.Pause = enrollment.Address, w.Pause(c)
+		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, enrollee, w.Exchange)
 	}
 	if err != nil {
 		p.fail(c, call, err)

@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -55,15 +56,21 @@ func (p *Pages) ownAddress(c *gin.Context, call ownerCall, id string) (selfservi
 }
 
 func (p *Pages) addressForm(c *gin.Context, call ownerCall) {
-	if d, ok := p.addressPageOf(c, call, c.Query("id"), storage.IdentifierKind(c.Query("kind"))); ok {
-		p.showAddress(c, call, http.StatusOK, d, nil)
+	d, ok := p.addressPageOf(c, call, c.Query("id"), storage.IdentifierKind(c.Query("kind")))
+	if !ok {
+		return
 	}
+	if w, sent := p.look.PendingOf(c); sent {
+		p.showSent(c, call, http.StatusOK, d, w, nil)
+		return
+	}
+	p.showAddress(c, call, http.StatusOK, d, nil)
 }
 
 func (p *Pages) showAddress(c *gin.Context, call ownerCall, code int, d addressPage, a *page.Alert) {
 	d.Ask, d.Form, d.Ways = deliveryPath, "address-confirm", "send.ways.address"
 	v := p.page(c, call, d)
-	if d.Exchange != "" {
+	if d.Exchange != "" && c.Request.Method == http.MethodPost {
 		v.Here = "" // a GET begins anew
 	}
 	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
@@ -72,8 +79,8 @@ func (p *Pages) showAddress(c *gin.Context, call ownerCall, code int, d addressP
 
 // address sends a code to a new address, shows the field again to correct it, or checks the code.
 func (p *Pages) address(c *gin.Context, call ownerCall) {
-	if id := storage.ExchangeID(c.PostForm("exchange")); id != "" {
-		p.proveAddress(c, call, id)
+	if w := page.PendingIn(c, "exchange", 0); w.Exchange != "" {
+		p.proveAddress(c, call, w)
 		return
 	}
 	d, ok := p.addressPageOf(c, call, c.PostForm("id"), storage.IdentifierKind(c.PostForm("kind")))
@@ -91,49 +98,52 @@ func (p *Pages) address(c *gin.Context, call ownerCall) {
 			err = &mfa.Error{Code: mfa.AlreadyEnrolled, Err: err}
 		}
 		p.retry(c, call, err, func(code int, a *page.Alert) {
-			pause := page.PauseOf(err)
-			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && pause > 0 {
-				p.showSent(c, call, code, pending, pause, a)
+			if w := page.PendingIn(c, "pending", page.PauseOf(err)); w.Exchange != "" && w.Again > 0 {
+				p.showSent(c, call, code, d, w, a)
 				return
 			}
-			d.Pause = pause
+			d.Pause = page.PauseOf(err)
 			p.showAddress(c, call, code, d, a)
 		})
 		return
 	}
-	d.Exchange, d.Digits, d.Address = sent.Exchange, sent.Digits, sent.Address
-	d.Sending = page.SendingOf(sent.Address, sent.Pause)
-	d.Method = sent.Method
-	p.showAddress(c, call, http.StatusOK, d, nil)
+	to := join("/account/address", url.Values{"id": {d.ID}, "kind": {string(d.Kind)}})
+	if err := p.look.ToPending(c, to, page.PendingFor(c, sent.Exchange, "", page.Seconds(sent.Pause))); err != nil {
+		p.fail(c, call, err)
+	}
 }
 
-func (p *Pages) proveAddress(c *gin.Context, call ownerCall, id storage.ExchangeID) {
-	err := p.accounts.ProveAddress(c.Request.Context(), call.caller, call.owner, id, page.ResponseOf(c))
+func (p *Pages) proveAddress(c *gin.Context, call ownerCall, w page.Pending) {
+	err := p.accounts.ProveAddress(c.Request.Context(), call.caller, call.owner, w.Exchange, page.ResponseOf(c))
 	if err != nil {
-		p.retry(c, call, err, func(code int, a *page.Alert) { p.showSent(c, call, code, id, 0, a) })
+		p.retry(c, call, err, func(code int, a *page.Alert) {
+			if d, ok := p.addressPageOf(c, call, c.PostForm("id"), storage.IdentifierKind(c.PostForm("kind"))); ok {
+				p.showSent(c, call, code, d, w, a)
+			}
+		})
 		return
 	}
 	p.done(c, call, "address")
 }
 
 // showSent shows a code that was sent again, or the field for the address if it is over.
-func (p *Pages) showSent(c *gin.Context, call ownerCall, code int, id storage.ExchangeID, pause int, a *page.Alert) {
-	d, ok := p.addressPageOf(c, call, c.PostForm("id"), storage.IdentifierKind(c.PostForm("kind")))
-	if !ok {
-		return
-	}
+func (p *Pages) showSent(c *gin.Context, call ownerCall, code int, d addressPage, w page.Pending, a *page.Alert) {
 	ctx := c.Request.Context()
-	sent, err := p.verifier.AddressPending(ctx, call.caller, call.owner, id)
-	if mfa.CodeOf(err) != "" {
+	sent, err := p.verifier.AddressPending(ctx, call.caller, call.owner, w.Exchange)
+	switch {
+	case mfa.CodeOf(err) != "" && c.Request.Method == http.MethodGet: // begin anew
+		p.showAddress(c, call, http.StatusOK, d, nil)
+		return
+	case mfa.CodeOf(err) != "":
 		d.Address = c.PostForm("address")
 		expired := page.AlertOf(mfa.EnrollmentExpired)
 		p.showAddress(c, call, code, d, &expired)
 		return
 	}
 	if err == nil {
-		d.Exchange, d.Digits, d.Address = id, sent.Digits, sent.Address
-		d.To, d.Pause = sent.Address, pause
-		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, exchange.SignedIn(call.owner), id)
+		d.Exchange, d.Digits, d.Address = w.Exchange, sent.Digits, sent.Address
+		d.To, d.Pause = sent.Address, w.Pause(c)
+		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, exchange.SignedIn(call.owner), w.Exchange)
 	}
 	if err != nil {
 		p.fail(c, call, err)

@@ -17,7 +17,7 @@ func TestAddingASecondStepAfterAResetAsksForACode(t *testing.T) {
 	b.Post(at, form)
 	b.Must("/account/add", 403, `id="demand-submit"`, "A confirmation code is needed")
 	b.Submit("demand-submit", "enrollment_code", "00000000")
-	b.Must("/account/add", 422, "That code is wrong")
+	b.Must("/account/add", 422, "That code is wrong", "It may be mistyped")
 	b.Submit("demand-mail")
 	b.Must("/account/add", 200, "A code is on its way to "+masked)
 	b.Submit("demand-submit", "enrollment_code", code)

@@ -2,10 +2,15 @@ package account
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/web"
 	"sallyport/web/page"
 )
 
@@ -85,24 +90,56 @@ func (p *Pages) remove(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) recoveryForm(c *gin.Context, call ownerCall) {
-	if p.requireFresh(c, call) {
-		p.show(c, call, http.StatusOK, "account_recovery", nil, nil)
+	if !p.requireFresh(c, call) {
+		return
 	}
+	if p.showsCodes(c, call) {
+		p.showCodes(c, call)
+		return
+	}
+	p.show(c, call, http.StatusOK, "account_recovery", nil, nil)
 }
 
-// recovery creates new codes. Only this response shows them: a user who loses it creates
-// new ones.
+// recovery creates new codes. A user who loses them creates others.
 func (p *Pages) recovery(c *gin.Context, call ownerCall) {
-	codes, err := p.accounts.NewRecoveryCodes(c.Request.Context(), call.caller, call.owner)
+	if _, err := p.accounts.NewRecoveryCodes(c.Request.Context(), call.caller, call.owner); err != nil {
+		p.fail(c, call, err)
+		return
+	}
+	p.toCodes(c, call)
+}
+
+// A page with new codes can be loaded again for a while, in the session that made them: its address says
+// so, sealed for the browser, and holds no code.
+const (
+	codesParam   = "codes"
+	codesPurpose = "page of recovery codes"
+	codesLife    = 10 * time.Minute
+)
+
+// toCodes redirects to the page with the codes that were just made.
+func (p *Pages) toCodes(c *gin.Context, call ownerCall) {
+	sealed, err := p.look.Seal(codesPurpose, call.caller.Browser, []byte(string(call.owner.Session)+"|"+strconv.FormatInt(web.Now(c).Unix(), 10)))
 	if err != nil {
 		p.fail(c, call, err)
 		return
 	}
-	p.showCodes(c, call, codes)
+	page.Redirect(c, join("/account/recovery", url.Values{codesParam: {sealed}}))
 }
 
-func (p *Pages) showCodes(c *gin.Context, call ownerCall, codes []string) {
-	if err := p.look.WriteCodes(c, "account_codes", p.page(c, call, nil), codes); err != nil {
+func (p *Pages) showsCodes(c *gin.Context, call ownerCall) bool {
+	text, ok := p.look.Open(codesPurpose, call.caller.Browser, web.Query(c).Get(codesParam))
+	session, at, _ := strings.Cut(string(text), "|")
+	made, err := strconv.ParseInt(at, 10, 64)
+	return ok && err == nil && session == string(call.owner.Session) && web.Now(c).Before(time.Unix(made, 0).Add(codesLife))
+}
+
+func (p *Pages) showCodes(c *gin.Context, call ownerCall) {
+	codes, err := p.verifier.RecoveryCodes(c.Request.Context(), call.owner.Account.User.ID)
+	if err == nil {
+		err = p.look.WriteCodes(c, "account_codes", p.page(c, call, nil), codes)
+	}
+	if err != nil {
 		p.fail(c, call, err)
 	}
 }

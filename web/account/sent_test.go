@@ -10,6 +10,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/users"
 	"sallyport/storage"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -83,7 +84,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Submit("email-submit", "passcode", other(code))
 	b.Must("/account/add", 422, "only the newest code works")
 	b.Submit("email-submit", "passcode", code)
-	b.Must("/account/add", 200, `id="recovery-codes"`)
+	b.Must("/account/recovery", 200, `id="recovery-codes"`)
 	b.Follow("recovery-done")
 	b.Must("/account", 200, masked, "Rename "+masked, "Remove "+masked)
 	if _, list, _ := strings.Cut(b.Page.Body.String(), `id="authenticators"`); strings.Contains(list, mail) {
@@ -131,6 +132,52 @@ func TestTheCodeOfAnAccountBelongsToItsSession(t *testing.T) {
 	stranger.Post("/account/delivery", form)
 	if stranger.Page.Code != 403 {
 		t.Errorf("delivery without a session = %d", stranger.Page.Code)
+	}
+}
+
+// What was begun can be loaded again, as after a visit to the mail or the app on the same telephone: with
+// the same secret, in its session alone, and until it ends. Nothing is sent again.
+func TestWhatIsPendingCanBeLoadedAgain(t *testing.T) {
+	for name, way := range map[string]struct {
+		path, begin, field, value, submit string
+	}{
+		"an app":     {"/account/add?method=totp", "totp-begin", "name", "Phone", "totp-submit"},
+		"a factor":   {"/account/add?method=email", "email-begin", "address", mail, "email-submit"},
+		"an address": {"/account/address?kind=email", "address-begin", "address", "second@example.org", "address-submit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := mailFixture(t)
+			id := h.User("ada", "")
+			b := h.browser()
+			b.signIn(way.path, "ada", id, "")
+			b.Submit(way.begin, way.field, way.value)
+			at := b.URL
+			_, form := b.Form(`id="` + way.submit + `"`)
+			secret := webtest.Attr(b.Page.Body.String(), "data-value")
+			for _, held := range []string{form.Get("exchange"), "example", secret} {
+				if held != "" && strings.Contains(at, held) {
+					t.Errorf("%q is in the address %s", held, at)
+				}
+			}
+			h.Wait(time.Minute)
+			b.Get(at)
+			b.Must(way.path[:strings.Index(way.path, "?")], 200, form.Get("exchange"), `id="language-de"`)
+			if got := webtest.Attr(b.Page.Body.String(), "data-value"); got != secret {
+				t.Error("the secret is another one")
+			}
+			if _, n := h.SentCode(way.value); n > 1 {
+				t.Errorf("%d codes were sent", n)
+			}
+			second := h.browser()
+			second.signIn(at, "ada", id, "")
+			second.Must(way.path[:strings.Index(way.path, "?")], 200, `id="`+way.begin+`"`)
+			h.Wait(11 * time.Minute)
+			b.Get(at)
+			b.Must(way.path[:strings.Index(way.path, "?")], 200, `id="`+way.begin+`"`)
+			if strings.Contains(b.Page.Body.String(), form.Get("exchange")) {
+				t.Error("what is over is shown")
+			}
+		})
 	}
 }
 

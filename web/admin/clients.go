@@ -84,10 +84,16 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 func (s *Surface) secretOf(members map[string]any, have storage.Client) (string, error) {
 	_, plain := members["client_secret"]
 	_, hashed := members["client_secret_sha256"]
-	if plain || hashed || members["public"] == true {
+	method, _ := members["token_endpoint_auth_method"].(string)
+	if plain || hashed || clients.New(storage.Client{Public: members["public"] == true, AuthMethod: method}).HasNoSecret() {
 		return "", nil
 	}
-	if len(have.SecretHashes) > 0 {
+	signs := method == clients.SecretJWT
+	switch known := clients.New(have).SigningSecrets(); {
+	case signs && len(known) > 0:
+		members["client_secret"] = string(known[0])
+		return "", nil
+	case !signs && len(have.SecretHashes) > 0:
 		members["client_secret_sha256"] = hex.EncodeToString(have.SecretHashes[0])
 		return "", nil
 	}
@@ -128,7 +134,15 @@ func (s *Surface) addClientSecret(c *gin.Context, v mfa.Caller) {
 		secret = created
 	}
 	id := storage.ClientID(c.Param("client"))
-	if err := s.Clients.AddSecret(c.Request.Context(), v, id, secret); err != nil {
+	err := s.Clients.AddSecret(c.Request.Context(), v, id, secret)
+	if invalid, ok := errors.AsType[*clients.InvalidError](err); ok {
+		for _, f := range invalid.Faults {
+			in.Fault(f.Field, f.Text)
+		}
+		s.valid(c, in)
+		return
+	}
+	if err != nil {
 		s.fail(c, err)
 		return
 	}

@@ -142,7 +142,7 @@ type Client struct {
 
 func newClient(c storage.Client) Client {
 	v := Client{Client: c, Secrets: len(c.SecretHashes), Registration: newRegistration(c.Registration)}
-	v.SecretHashes, v.Client.Registration = nil, nil
+	v.SecretHashes, v.Client.Secrets, v.Client.Registration = nil, nil, nil
 	return v
 }
 
@@ -251,7 +251,7 @@ type Done struct {
 	// Invitation was made, or sent again.
 	Invitation *Invitation `json:"invitation,omitempty"`
 	Done       string      `json:"done"`
-	// Secret was created by the call and is shown once: the server keeps only a hash.
+	// Secret was created by the call and is shown once: the server never shows one again.
 	Secret string `json:"secret,omitempty"`
 	// EnrollmentCode is for the user, and shown once as well.
 	EnrollmentCode string `json:"enrollment_code,omitempty"`

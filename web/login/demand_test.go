@@ -29,7 +29,7 @@ func TestTheEnrolmentAfterAResetAsksForACode(t *testing.T) {
 		t.Fatal("a password alone was shown a secret")
 	}
 	b.Submit("demand-submit", "enrollment_code", "AAAAAA-BBBBBB-CCCCCC-DDDDDD")
-	b.Must("/enroll", 422, "That code is wrong", `id="demand-submit"`)
+	b.Must("/enroll", 422, "That code is wrong", "It may be mistyped", `id="demand-submit"`) // and nothing of an app
 	b.Submit("demand-submit", "enrollment_code", strings.ToLower(code))
 	b.Must("/enroll", 200, `id="enroll-begin"`)
 	b.Submit("enroll-begin", "method", "totp")
@@ -80,5 +80,5 @@ func TestAMailedCodeForTheEnrolmentExpires(t *testing.T) {
 	h.Wait(31 * time.Minute)
 	b := h.signIn("ada")
 	b.Submit("demand-submit", "enrollment_code", code)
-	b.Must("/enroll", 422, "The code has expired", `id="demand-submit"`)
+	b.Must("/enroll", 422, "The confirmation code has expired", "ask your administrator", `id="demand-submit"`)
 }

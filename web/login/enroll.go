@@ -9,7 +9,6 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/provider"
-	"sallyport/storage"
 	"sallyport/web/page"
 	"sallyport/web/signin"
 )
@@ -29,9 +28,15 @@ type enrollPage struct {
 }
 
 func (p *Pages) enrollForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepEnroll, provider.Ask{}); ok {
-		p.showEnroll(c, call, http.StatusOK, enrollPage{}, nil)
+	call, ok := p.at(c, provider.StepEnroll, provider.Ask{})
+	if !ok {
+		return
 	}
+	if w, pending := p.look.PendingOf(c); pending {
+		p.showPending(c, call, http.StatusOK, w, nil)
+		return
+	}
+	p.showEnroll(c, call, http.StatusOK, enrollPage{}, nil)
 }
 
 // enroll shows the field for an address, begins an enrolment, or confirms the pending one.
@@ -40,8 +45,8 @@ func (p *Pages) enroll(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if id := storage.ExchangeID(c.PostForm("exchange")); id != "" {
-		p.confirm(c, call, id)
+	if w := page.PendingIn(c, "exchange", 0); w.Exchange != "" {
+		p.confirm(c, call, w)
 		return
 	}
 	d := enrollPage{Method: c.PostForm("method"), Chosen: true}
@@ -58,8 +63,8 @@ func (p *Pages) enroll(c *gin.Context) {
 	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: d.Method, Address: address, Code: d.Typed})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
-			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
-				p.showPending(c, call, code, pending, page.PauseOf(err), a)
+			if w := page.PendingIn(c, "pending", page.PauseOf(err)); w.Exchange != "" && w.Again > 0 {
+				p.showPending(c, call, code, w, a)
 				return
 			}
 			if d.Pause = page.PauseOf(err); page.AboutDemand(err) {
@@ -70,11 +75,14 @@ func (p *Pages) enroll(c *gin.Context) {
 		return
 	}
 	code := d.Typed
-	d = enrollPageOf(enrollment)
-	d.Typed = code
-	if d.Begin = page.BeginNow; enrollment.Address != "" {
-		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
+	if d = enrollPageOf(enrollment); d.Call == "" {
+		to := page.Path("/enroll", call.Step.Request.Address(), call.Step.Client.ID)
+		if err := p.look.ToPending(c, to, page.PendingFor(c, enrollment.Exchange, code, page.Seconds(enrollment.Pause))); err != nil {
+			p.fail(c, call, err)
+		}
+		return
 	}
+	d.Typed, d.Begin = code, page.BeginNow
 	p.showEnroll(c, call, http.StatusOK, d, nil)
 }
 
@@ -96,32 +104,36 @@ func (p *Pages) demand(c *gin.Context, call signin.Call, d enrollPage) {
 	p.showEnroll(c, call, http.StatusOK, d, nil)
 }
 
-func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
-	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, page.ResponseOf(c))
+func (p *Pages) confirm(c *gin.Context, call signin.Call, w page.Pending) {
+	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), w.Exchange, page.ResponseOf(c))
 	if wrong == nil {
 		p.advance(c)
 		return
 	}
-	p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, exchange, 0, a) })
+	p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, w, a) })
 }
 
 // showPending shows an enrolment again, with the same secret: the user need not scan again
-// after a typo.
-func (p *Pages) showPending(c *gin.Context, call signin.Call, code int, id storage.ExchangeID, pause int, a *page.Alert) {
+// after a typo, nor after a reload.
+func (p *Pages) showPending(c *gin.Context, call signin.Call, code int, w page.Pending, a *page.Alert) {
 	ctx, enrollee := c.Request.Context(), p.verifier.InLogin(call.Step.Login)
-	enrollment, err := p.verifier.Enrollment(ctx, call.Caller, enrollee, id)
-	if mfa.CodeOf(err) != "" {
+	enrollment, err := p.verifier.Enrollment(ctx, call.Caller, enrollee, w.Exchange)
+	switch {
+	case mfa.CodeOf(err) != "" && c.Request.Method == http.MethodGet: // it is over: begin anew
+		p.showEnroll(c, call, http.StatusOK, enrollPage{}, nil)
+		return
+	case mfa.CodeOf(err) != "":
 		d := enrollPage{Method: c.PostForm("method"), Chosen: true}
-		d.Address, d.Typed = c.PostForm("address"), c.PostForm(page.CodeField)
+		d.Address, d.Typed = c.PostForm("address"), w.Code
 		expired := page.AlertOf(mfa.EnrollmentExpired)
 		p.showEnroll(c, call, code, d, &expired)
 		return
 	}
 	d := enrollPageOf(enrollment)
-	d.Typed = c.PostForm(page.CodeField)
+	d.Typed = w.Code
 	if err == nil && enrollment.Address != "" {
-		d.To, d.Pause = enrollment.Address, pause
-		d.State, err = p.verifier.DeliveryIn(ctx, call.Caller, enrollee, id)
+		d.To, d.Pause = enrollment.Address, w.Pause(c)
+		d.State, err = p.verifier.DeliveryIn(ctx, call.Caller, enrollee, w.Exchange)
 	}
 	if err != nil {
 		p.fail(c, call, err)
@@ -148,9 +160,9 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"
 	d.Action, d.Wanted = page.Path("/enroll", call.Step.Request.Address(), call.Step.Client.ID), p.verifier.EnrollmentDemand(call.Step.Account)
 	v := p.page(c, call, d)
-	if d.Exchange != "" {
+	if d.Exchange != "" && c.Request.Method == http.MethodPost {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, d.Call != ""
+	v.Alert, v.Asks, v.Passkeys = v.OfEnrollment(a, d.Demand, d.Method, d.Kind), d.State == exchange.DeliverySending, d.Call != ""
 	p.look.Write(c, code, "enroll", v)
 }

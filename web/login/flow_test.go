@@ -15,6 +15,7 @@ import (
 
 func always(c *storage.Client) { c.MFA = mfa.MFAAlways }
 
+// Conformance (OpenID Connect): Core 3.1.2.1: module oidcc-login-hint: the name is filled in
 func TestPasswordAndTOTP(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
@@ -239,6 +240,7 @@ func TestThrottleSaysHowLong(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): Core 3.1.2.1: module oidcc-ensure-post-request-succeeds: a request by form is one by address
 func TestAuthorizeByPost(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
@@ -298,6 +300,7 @@ func TestLanguageOfTheRequest(t *testing.T) {
 	b.Must("/login", 422, "Fehler: Name oder Passwort ist falsch")
 }
 
+// Conformance (OpenID Connect): Form Post Response Mode 2: plan oidcc-formpost-basic-certification-test-plan: the response is a form that goes on by itself, or by its button
 func TestFormPost(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
@@ -311,6 +314,7 @@ func TestFormPost(t *testing.T) {
 	}
 }
 
+// Conformance (OpenID Connect): RP-Initiated Logout 2: modules oidcc-rp-initiated-logout-no-params, oidcc-rp-initiated-logout-only-state: the user confirms, and sees that they are signed out
 func TestLogout(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)

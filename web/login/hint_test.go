@@ -85,28 +85,29 @@ func TestForeignFormKeepsTheBinding(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct {
-		name, to, site string
-		bound          bool
+		name, to, site, accept string
+		bound                  bool
+		code                   int
 	}{
-		{"of another site", "/logout", "cross-site", false},
-		{"of a site that knows the server's mark", "/logout?resent=yes", "cross-site", false},
-		{"in a browser that does not say", "/logout", "", false},
-		{"resent by the server's own form", "/logout?resent=yes", "same-origin", true},
-		{"resent by the server's own form, in a browser that does not say", "/logout?resent=yes", "", true},
+		{"of another site", "/logout", "cross-site", "text/html", false, 200}, // the form that sends it again
+		{"of a script of another site", "/logout", "cross-site", "*/*", false, 200},
+		{"of a site that knows the server's mark", "/logout?resent=yes", "cross-site", "text/html", false, 200},
+		{"in a browser that does not say", "/logout", "", "text/html,*/*;q=0.8", false, 200},
+		{"resent by the server's own form", "/logout?resent=yes", "same-origin", "text/html", true, 303},
+		{"resent by the server's own form, in a browser that does not say", "/logout?resent=yes", "", "text/html", true, 303},
+		{"of a program", "/logout", "", "", false, 303},
 	} {
 		r := httptest.NewRequest(http.MethodPost, tc.to, strings.NewReader("state=s"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if tc.site != "" {
-			r.Header.Set("Sec-Fetch-Site", tc.site)
+		for name, value := range map[string]string{"Sec-Fetch-Site": tc.site, "Accept": tc.accept} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
 		}
 		w := httptest.NewRecorder()
 		h.Handler.ServeHTTP(w, r)
-		want := http.StatusOK // the form that sends it again
-		if tc.bound {
-			want = http.StatusSeeOther
-		}
-		if bound := w.Header().Get("Set-Cookie") != ""; bound != tc.bound || w.Code != want {
-			t.Errorf("%s: %d with cookie %q, want one: %v", tc.name, w.Code, w.Header().Get("Set-Cookie"), tc.bound)
+		if bound := w.Header().Get("Set-Cookie") != ""; bound != tc.bound || w.Code != tc.code {
+			t.Errorf("%s: %d with cookie %q, want %d and a cookie: %v", tc.name, w.Code, w.Header().Get("Set-Cookie"), tc.code, tc.bound)
 		}
 	}
 }

@@ -42,11 +42,14 @@ func (p *Pages) logout(c *gin.Context) {
 	}
 	in.Form.Del("confirm")
 	in.Form.Del("csrf")
-	if !confirmed && cookieless(c) {
+	called := byProgram(c)
+	if !confirmed && !called && cookieless(c) {
 		p.answer(c, signin.Call{}, provider.Answer{FormPost: &provider.FormPost{Action: "/logout?" + page.Resent, Fields: logoutParams(in)}})
 		return
 	}
-	web.Bind(c)
+	if !called {
+		web.Bind(c)
+	}
 	call := signin.Call{Caller: web.Caller(c)}
 	call.Caller.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
 	var err error
@@ -81,6 +84,11 @@ func cookieless(c *gin.Context) bool {
 	}
 	site := c.GetHeader("Sec-Fetch-Site")
 	return site == "cross-site" || site == "" && !strings.Contains(c.Request.URL.RawQuery, page.Resent)
+}
+
+// byProgram reports whether a program of the application calls: one that has no page to show the response in.
+func byProgram(c *gin.Context) bool {
+	return c.GetHeader("Sec-Fetch-Site") == "" && !strings.Contains(c.GetHeader("Accept"), "text/html") && web.Caller(c).Browser == ""
 }
 
 func (p *Pages) leave(c *gin.Context, call signin.Call, in provider.Params, out provider.Logout) {

@@ -85,7 +85,7 @@ func samples(t testing.TB) []sample {
 	sent := []string{"sending", "send-again"}
 	showSent := func(p *Pages, c *gin.Context, call signin.Call, state exchange.Delivery) {
 		call.Step.Options = append(call.Step.Options, exchange.Option{Method: "email", Authenticator: "c", Address: "a•••a@example.org", Info: mfa.Info{Typed: true, Numeric: true, Sends: true}})
-		d := mfaPage{Sending: page.SendingOf("", 30*time.Second)}
+		d := mfaPage{Sending: page.Sending{State: exchange.DeliverySending, Pause: 30}}
 		if d.State = state; state != "" {
 			d.Exchange = "e-1"
 		}
@@ -161,7 +161,7 @@ func samples(t testing.TB) []sample {
 		{"enroll-sending", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Verdict.Methods = []string{"email"}
 			d := enrollPageOf(exchange.Enrolling{Exchange: "e-1", Method: "email", Address: "ada@example.org"})
-			d.Sending = page.SendingOf("ada@example.org", 30*time.Second)
+			d.Sending = page.Sending{To: "ada@example.org", State: exchange.DeliverySending, Pause: 30}
 			p.showEnroll(c, call, 200, d, nil)
 		}, append(sent, "enroll-correct", "passcode", "enroll-submit"), 200},
 		{"enroll-passkey", func(p *Pages, c *gin.Context, call signin.Call) {

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +139,8 @@ func TestEnrollingTheAddressOfAnotherUser(t *testing.T) {
 		b.Post(page, form)
 		b.Must("/enroll", 200)
 		_, ids := b.Form(`id="enroll-submit"`)
-		bodies[address] = strip(strings.ReplaceAll(strings.ReplaceAll(b.Page.Body.String(), address, "ADDRESS"), ids.Get("exchange"), "EXCHANGE"))
+		body := regexp.MustCompile(`pending=[A-Za-z0-9_-]+`).ReplaceAllStringFunc(b.Page.Body.String(), func(s string) string { return strings.Repeat("p", len(s)) })
+		bodies[address] = strip(strings.ReplaceAll(strings.ReplaceAll(body, address, "ADDRESS"), ids.Get("exchange"), "EXCHANGE"))
 	}
 	if bodies["bob@example.org"] != bodies["eve@example.org"] {
 		t.Errorf("the page differs:\n%s\n%s", bodies["bob@example.org"], bodies["eve@example.org"])

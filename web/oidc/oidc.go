@@ -22,6 +22,8 @@ type Options struct {
 	// AnyOrigin lets pages of every origin call the endpoints: nobody registers the clients that they
 	// may be of. What they send proves who they are, not the cookies of their browser.
 	AnyOrigin bool
+	// Registers lets pages of every origin register clients: what they are part of is not registered yet.
+	Registers bool
 	// PasskeyOrigins are those whose pages may use passkeys; none: there are no passkeys.
 	PasskeyOrigins []string
 }
@@ -95,10 +97,15 @@ func (s *Surface) Shared(path string) *cors.Cors {
 	case "/jwks.json":
 		return s.reads
 	}
-	if strings.HasPrefix(path, wellKnown) {
+	if strings.HasPrefix(path, wellKnown) || s.options.Registers && registers(path) {
 		return s.reads
 	}
 	return nil
+}
+
+// registers reports whether an address is one of dynamic registration.
+func registers(path string) bool {
+	return path == registration.Path || strings.HasPrefix(path, registration.Path+"/")
 }
 
 // manage serves the configuration endpoint of a client.
@@ -108,7 +115,7 @@ func (s *Surface) manage(c *gin.Context) {
 
 // Refuse writes the engine's refusals as JSON: all callers are programs, whatever they accept.
 func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	if path := c.Request.URL.Path; path != "/introspect" && path != provider.BackchannelPath && path != registration.Path && !strings.HasPrefix(path, registration.Path+"/") && s.Shared(path) == nil {
+	if path := c.Request.URL.Path; path != "/introspect" && path != provider.BackchannelPath && !registers(path) && s.Shared(path) == nil {
 		return false
 	}
 	web.WriteJSON(c, status, reason)

@@ -175,6 +175,7 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 		{"userinfo from a registered origin", "/userinfo", "https://spa.example", "https://spa.example"},
 		{"token from elsewhere", "/token", "https://evil.example", ""},
 		{"token from nowhere", "/token", "null", ""},
+		{"registration, which is off", "/register", "https://spa.example", ""},
 		{"introspection is not for pages", "/introspect", "https://spa.example", ""},
 		{"key set from anywhere", "/jwks.json", "https://evil.example", "*"},
 		{"discovery from anywhere", "/.well-known/openid-configuration", "https://evil.example", "*"},

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/storage"
 )
 
 // Demand is the form for an enrollment code, as the template "demand" shows it, and the code
@@ -26,6 +27,15 @@ func (d Demand) Asks() bool { return d.Wanted != nil && d.Typed == "" }
 
 // Addresses are those that a code is mailed to, as a text shows them; "": none.
 func (d Demand) Addresses() string { return strings.Join(d.Wanted.Addresses, ", ") }
+
+// OfEnrollment returns an alert with the text about what the form of an enrolment asks for: the
+// enrollment code, or else the method.
+func (p Page) OfEnrollment(a *Alert, d Demand, method string, kind storage.IdentifierKind) *Alert {
+	if d.Asks() {
+		return p.Specific(a, CodeField)
+	}
+	return p.OfMethod(a, method, kind)
+}
 
 // AboutDemand reports whether a refusal to begin an enrolment is about the enrollment code.
 func AboutDemand(err error) bool {

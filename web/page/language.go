@@ -56,7 +56,7 @@ func isPlace(to string) bool {
 
 // harmless are the parameters that a page may repeat in a form. Others may hold a token, or
 // the address of another site.
-var harmless = []string{"requestId", "client_id", "method", "authenticator", "id", "kind", "then", "done", "error", "ui_locales", "sent", "user_code"}
+var harmless = []string{"requestId", "client_id", "method", "authenticator", "id", "kind", "then", "done", "error", "ui_locales", "sent", "pending", "codes", "user_code"}
 
 // here is the address at which a GET shows a page again; "": a page may not repeat it.
 func here(c *gin.Context) string {

@@ -28,11 +28,6 @@ type Sending struct {
 	Pause int // seconds until another code can be sent
 }
 
-// SendingOf describes a code that was just sent.
-func SendingOf(to string, pause time.Duration) Sending {
-	return Sending{To: to, State: exchange.DeliverySending, Pause: Seconds(pause)}
-}
-
 // Seconds rounds a wait up to whole seconds.
 func Seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 

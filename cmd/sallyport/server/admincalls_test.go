@@ -192,7 +192,7 @@ func (c adminWalk) clientWalk() {
 		sum := sha256.Sum256([]byte(secret))
 		return slices.ContainsFunc(x.SecretHashes, func(h []byte) bool { return string(h) == string(sum[:]) })
 	}
-	if len(created.Secret) != 43 || !good(created.Secret) {
+	if len(created.Secret) != 64 || !good(created.Secret) {
 		c.Errorf("created = %+v, want a secret that is valid", created)
 	}
 	body["client_name"] = "Bureau"
@@ -229,6 +229,57 @@ func (c adminWalk) clientWalk() {
 	}
 	c.Call("DELETE", "/clients/spa", nil).Done(200, "deleted")
 	c.Call("DELETE", "/clients/spa", nil).Refused(404, "not_found", "no such client")
+	c.signingWalk()
+}
+
+// signingWalk walks through a client that signs with its secret: the server keeps that, and no call shows it.
+func (c adminWalk) signingWalk() {
+	c.Helper()
+	body := map[string]any{"redirect_uris": []string{"https://ledger.example.com/cb"}}
+	has := func(secrets ...string) {
+		c.Helper()
+		x, err := c.Server.Store.Client(c.Context(), "ledger")
+		var want []storage.ClientSecret
+		for _, s := range secrets {
+			want = append(want, storage.ClientSecret(s))
+		}
+		if err != nil || !slices.Equal(x.Secrets, want) {
+			c.Errorf("the server keeps %d secrets, %v; want %d", len(x.Secrets), err, len(want))
+		}
+		if text := c.Call("GET", "/clients/ledger", nil).Raw; slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(string(text), s) }) {
+			c.Error("a GET shows the secret")
+		}
+	}
+	hashed := c.Call("PUT", "/clients/ledger", body).Done(201, "created").Secret
+	has()
+	body["token_endpoint_auth_method"], body["token_endpoint_auth_signing_alg"] = "client_secret_jwt", "HS512"
+	first := c.Call("PUT", "/clients/ledger", body).Done(200, "changed").Secret
+	if len(first) != 64 || first == hashed {
+		c.Errorf("a client that is to sign got a secret of %d characters", len(first))
+	}
+	has(first)
+	c.Call("PUT", "/clients/ledger", body).Done(200, "nothing to change")
+	c.Call("POST", "/clients/ledger/secrets", map[string]any{"client_secret": first[:63]}).Refused(400, "invalid_request", "must have 64 characters or more with HS512")
+	second := c.Call("POST", "/clients/ledger/secrets", nil).Done(201, "the new secret is good beside the old one").Secret
+	body["client_name"] = "Ledger"
+	c.Call("PUT", "/clients/ledger", body).Done(200, "changed")
+	has(second, first)
+	c.Call("DELETE", "/clients/ledger/secrets/old", nil).Done(200, "only the newest secret is good")
+	has(second)
+	body["client_secret_sha256"] = strings.Repeat("0", 64)
+	c.Call("PUT", "/clients/ledger", body).Refused(400, "invalid_request", "a hash verifies no signature")
+	delete(body, "client_secret_sha256")
+	body["token_endpoint_auth_method"] = "client_secret_basic"
+	delete(body, "token_endpoint_auth_signing_alg")
+	if d := c.Call("PUT", "/clients/ledger", body).Done(200, "changed"); d.Secret != "" {
+		c.Error("a client that sends the secret that it has got another")
+	}
+	has()
+	body["token_endpoint_auth_method"], body["jwks_uri"] = "private_key_jwt", "https://ledger.example.com/jwks"
+	if d := c.Call("PUT", "/clients/ledger", body).Done(200, "changed"); d.Secret != "" {
+		c.Error("a client with keys got a secret")
+	}
+	c.Call("DELETE", "/clients/ledger", nil).Done(200, "deleted")
 }
 
 func (c adminWalk) keyWalk() {

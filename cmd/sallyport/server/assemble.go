@@ -147,7 +147,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer).WithPasskeys(s.Passkey), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, AnyOrigin: c.ClientDocuments.Enabled, PasskeyOrigins: s.passkeyOrigins(c)}),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer).WithPasskeys(s.Passkey), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, AnyOrigin: c.ClientDocuments.Enabled, Registers: c.Registration.Mode != registration.Off, PasskeyOrigins: s.passkeyOrigins(c)}),
 		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets).WithSignUps(s.SignUps).WithSupport(c.SupportURL),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)

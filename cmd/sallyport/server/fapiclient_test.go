@@ -216,7 +216,7 @@ func (c *fapiClient) post(path string, form set) reply {
 	if !values.Has("client_assertion") && !absent("client_assertion") && !c.mutual {
 		values.Set("client_assertion", c.assertion(nil))
 	}
-	if values.Has("client_assertion") {
+	if values.Has("client_assertion") && !values.Has("client_assertion_type") && !absent("client_assertion_type") {
 		values.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 	}
 	if c.mutual && !values.Has("client_id") {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Conformance (FAPI 2.0): Security Profile 5.3.2.1, RFC 6749 4.4: the profile with client credentials, modules happy-flow, ensure-holder-of-key-required, ensure-client-id-in-token-endpoint, ensure-client-assertion-*, dpop-negative-tests at the token endpoint: a token of its own, bound to the client's key, without ID token and refresh token; other scopes and keys, and uses without the key, are refused
+// Conformance (FAPI 2.0): Security Profile 5.3.2.1, RFC 6749 4.4: the profile fapi_client_credentials_grant, modules happy-flow, ensure-holder-of-key-required, ensure-client-id-in-token-endpoint, ensure-invalid-client-assertions-fail, dpop-negative-tests at the token endpoint: a token of its own, bound to the client's key, without ID token and refresh token; other scopes and keys, and uses without the key, are refused
 func TestFAPIClientCredentials(t *testing.T) {
 	both(t, func(b *bank, one, two *fapiClient) {
 		ask := func(c *fapiClient, changes set) reply {

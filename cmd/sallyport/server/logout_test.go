@@ -161,6 +161,14 @@ func TestClientsAreToldHoweverASessionEnds(t *testing.T) {
 		all  bool // sessions end
 	}{
 		{"an application signs out", func(e *end) { e.b.Get("/logout?id_token_hint=" + e.token) }, false},
+		{"an application signs out without the browser", func(e *end) {
+			r := httptest.NewRequest(http.MethodPost, "/logout", strings.NewReader(url.Values{"id_token_hint": {e.token}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			w := httptest.NewRecorder()
+			if e.Handler.ServeHTTP(w, r); w.Code != http.StatusSeeOther {
+				e.t.Errorf("POST /logout = %d %s", w.Code, w.Body)
+			}
+		}, false},
 		{"the page signs out", func(e *end) {
 			e.b.Get("/logout")
 			e.b.Submit("logout-confirm")

@@ -124,6 +124,14 @@ func TestAClientRegistersItself(t *testing.T) {
 		if _, d, _ := g.send("GET", "/.well-known/openid-configuration", "", ""); !strings.HasSuffix(fmt.Sprint(d["registration_endpoint"]), "/register") {
 			t.Errorf("registration_endpoint = %v", d["registration_endpoint"])
 		}
+		preflight := httptest.NewRequest("OPTIONS", "/register", nil)
+		for name, value := range map[string]string{"Origin": "https://new.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"} {
+			preflight.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		if g.Handler.ServeHTTP(w, preflight); w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("pages of applications can not register: %d %v", w.Code, w.Header())
+		}
 		id, token, out := g.registered(plainClient)
 		secret, _ := out["client_secret"].(string)
 		if out["client_secret_expires_at"] != 0.0 || out["token_endpoint_auth_method"] != "client_secret_basic" || !strings.HasSuffix(fmt.Sprint(out["registration_client_uri"]), "/register/"+id) || len(secret) < 32 {

@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -112,6 +114,60 @@ func TestAClientInUseStays(t *testing.T) {
 		g.clock.Move(time.Hour)
 		if _, err := g.Store.Sweep(t.Context(), g.clock.Now(), 1000); err != nil {
 			t.Fatal(err)
+		}
+	}
+	g.clock.Move(24 * time.Hour)
+	if _, err := g.Store.Sweep(t.Context(), g.clock.Now(), 1000); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Provider.Poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := g.form("/token", id, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {fmt.Sprint(tokens["refresh_token"])}}); code != 401 || out["error"] != "invalid_client" {
+		t.Errorf("a day without tokens: %d %v, want the client gone", code, out)
+	}
+}
+
+// A client that nobody knows, or no longer, is told to register again: 401 with invalid_client, whatever it
+// asks for and however it authenticates.
+//
+// Conformance (Registration): RFC 6749 5.2: an unknown client, also one that was deleted, gets 401 invalid_client at every endpoint where clients authenticate
+func TestAnUnknownClientIsToldSoEverywhere(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	g := newRegistry(t, settings, open+"limits: {registrations: 0, refusals: 0}\n")
+	id, token, out := g.registered(plainClient)
+	if code, _, _ := g.send("DELETE", "/register/"+id, token, ""); code != 204 {
+		t.Fatalf("DELETE = %d", code)
+	}
+	secret := fmt.Sprint(out["client_secret"])
+	encode := base64.RawURLEncoding.EncodeToString
+	forms := map[string][]url.Values{"/par": {{"response_type": {"code"}, "scope": {"openid"}}}, "/introspect": {{"token": {"x"}}}, "/revoke": {{"token": {"x"}}},
+		"/device_authorization": {{"scope": {"openid"}}}, "/bc-authorize": {{"scope": {"openid"}, "login_hint": {"vera"}}}}
+	for _, grant := range clients.GrantTypes {
+		forms["/token"] = append(forms["/token"], url.Values{"grant_type": {grant}})
+	}
+	for path, asked := range forms {
+		for _, form := range asked {
+			for _, id := range []string{id, "never-there", "https://rp.example/client.json"} {
+				ways := map[string]url.Values{"client_secret_basic": {}, "client_secret_post": {"client_id": {id}, "client_secret": {secret}}, "none": {"client_id": {id}},
+					"private_key_jwt": {"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+						"client_assertion": {encode([]byte(`{"alg":"ES256"}`)) + "." + encode(fmt.Appendf(nil, `{"iss":%q,"sub":%q}`, id, id)) + "." + encode(make([]byte, 64))}}}
+				for way, sent := range ways {
+					values := url.Values{}
+					maps.Copy(values, form)
+					maps.Copy(values, sent)
+					r := httptest.NewRequest("POST", path, strings.NewReader(values.Encode()))
+					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+					if len(sent) == 0 {
+						r.SetBasicAuth(url.QueryEscape(id), secret)
+					}
+					w := httptest.NewRecorder()
+					if g.Handler.ServeHTTP(w, r); w.Code != 401 || !strings.Contains(w.Body.String(), `"invalid_client"`) {
+						t.Errorf("%s as %s by %s, %v = %d %s", path, id, way, form, w.Code, w.Body)
+					}
+				}
+			}
+			g.clock.Move(11 * time.Minute) // failures count for ten
 		}
 	}
 }

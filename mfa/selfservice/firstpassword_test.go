@@ -1,0 +1,60 @@
+package selfservice_test
+
+import (
+	"crypto/rand"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/mfatest"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/passkey"
+	"sallyport/mfa/users"
+	"sallyport/storage"
+)
+
+// A user with a passkey alone sets the first password, freshly proven, and once.
+func TestTheFirstPasswordIsSetOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, h addressFixture) {
+		keys, err := passkey.New(h.Store, h.Keyring, rand.Reader, passkey.Options{Product: "Sallyport", RPID: "login.example", Origins: []string{"https://login.example"}, TTL: time.Minute, Enroll: time.Minute})
+		mfatest.Want(t, "method", err, "")
+		h.Open(exchange.Options{Product: "Sallyport"}, keys)
+		u := h.Create(users.Draft{Email: "ada@example.com", EmailVerified: true})
+		mfatest.Want(t, "add", h.Store.PutAuthenticator(t.Context(), storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: u.ID,
+			Method: passkey.Name, State: storage.AuthenticatorActive, CreatedAt: h.Now(), UpdatedAt: h.Now()}, nil, nil), "")
+		owner := func() mfa.Owner {
+			f := mfa.FactorOf(keys.Info(), nil)
+			f.At = h.Now()
+			return mfa.Owner{Account: h.account(u.ID), Factors: []storage.Factor{f}}
+		}
+		old := owner()
+		h.Advance(6 * time.Minute)
+		o := owner()
+		set := func(o mfa.Owner, plain string) error { return h.Accounts.SetPassword(t.Context(), h.Caller, o, plain) }
+		const fresh = "seven grey geese on ice"
+		mfatest.Want(t, "too short", set(o, "short"), mfa.PasswordTooShort)
+		mfatest.Want(t, "the address", set(o, "ada@example.com"), mfa.PasswordTooCommon)
+		mfatest.Want(t, "proven long ago", set(old, fresh), mfa.ReauthenticationRequired)
+		var all sync.WaitGroup
+		errs := make([]error, 8)
+		for i := range errs {
+			all.Go(func() { errs[i] = set(o, fresh) })
+		}
+		all.Wait()
+		won := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return mfa.CodeOf(err) == mfa.RequestChanged })
+		if len(won) != 1 || won[0] != nil {
+			t.Errorf("of racing ones: %v, want one success", errs)
+		}
+		mfatest.Want(t, "again", set(owner(), "eight grey geese on ice"), mfa.NotConfigured)
+		mfatest.Want(t, "sign in", h.SignIn(h.OpenRequest(), "ada@example.com", fresh), "")
+		if m := h.Messages(); len(m) != 1 || m[0].Template != notice.PasswordChanged {
+			t.Errorf("messages: %+v", m)
+		}
+		if e := h.Events(); !slices.Contains(e, mfa.EventPasswordChanged) {
+			t.Errorf("events: %v", e)
+		}
+	})
+}
