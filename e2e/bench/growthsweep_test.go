@@ -31,6 +31,9 @@ func (t *town) sweepBeside(ctx context.Context, g growth) (sweeping, error) {
 	var alone, busy time.Duration
 	removed, written := map[string]int64{}, map[string]int64{}
 	for round := range 2 * g.rounds {
+		if _, err := t.conn.Exec(ctx, "CHECKPOINT"); err != nil { // as before a slice with a sweep
+			return out, err
+		}
 		before, err := t.counts(ctx)
 		if err != nil {
 			return out, err

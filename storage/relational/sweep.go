@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"sallyport/storage"
@@ -25,43 +26,43 @@ const (
 	events = "events"
 )
 
-// expired selects the rows to remove from a short-lived table.
+// expired selects the rows to remove from a short-lived table, in the order of an index.
 type expired struct {
-	table, key, where string
-	args              []any
+	table, key, by, where string
+	args                  []any
 }
 
 func (e *Engine) sweepable(now time.Time) []expired {
 	us, ended := micro(now), micro(now.Add(-keepMessage))
 	return []expired{
-		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
-		{"pushed_requests", "hash", "expires_at <= ?", []any{us}},
-		{"registration_tokens", "id", "expires_at <= ?", []any{micro(now.Add(-keepToken))}},
-		{"polled_requests", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepPolled))}},
-		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
-		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
-		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before
-		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
-		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
-		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
-		{"address_throttles", "address", "expires_at <= ?", []any{us}},
-		{"remembered_devices", "id", "expires_at <= ?", []any{us}},
-		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
-		{"used_proofs", "hash", "expires_at <= ?", []any{us}},
-		{"grants", "id", "sweep_at <= ? AND refresh_until <= ? AND NOT (" + remembered + ")", []any{us, micro(now.Add(-keepGrant)), us}},
+		{"auth_requests", "hash", "expires_at", "expires_at <= ?", []any{us}},
+		{"pushed_requests", "hash", "expires_at", "expires_at <= ?", []any{us}},
+		{"registration_tokens", "id", "expires_at", "expires_at <= ?", []any{micro(now.Add(-keepToken))}},
+		{"polled_requests", "id", "expires_at", "expires_at <= ?", []any{micro(now.Add(-storage.KeepPolled))}},
+		{"statuses", "hash", "expires_at", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
+		{"tickets", "id", "expires_at", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
+		{"codes", "hash", "expires_at", "expires_at <= ?", []any{us}}, // of the version before
+		{"authenticators", "id", "expires_at", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
+		{"identifiers", "id", "expires_at", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
+		{"throttles", "(bucket, subject)", "forget_at", "forget_at > 0 AND forget_at <= ?", []any{us}},
+		{"address_throttles", "address", "expires_at", "expires_at <= ?", []any{us}},
+		{"remembered_devices", "id", "expires_at", "expires_at <= ?", []any{us}},
+		{"revoked_tokens", "hash", "expires_at", "expires_at <= ?", []any{us}},
+		{"used_proofs", "hash", "expires_at", "expires_at <= ?", []any{us}},
+		{"grants", "id", "sweep_at", "sweep_at <= ? AND refresh_until <= ? AND NOT (" + remembered + ")", []any{us, micro(now.Add(-keepGrant)), us}},
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need
 		// no index of their own. What no server sees in that time stays until its sweep_at.
-		{"grants", "id", "id >= ? AND id < ? AND redeemed_at = 0 AND code_until <= ?",
+		{"grants", "id", "id", "id >= ? AND id < ? AND redeemed_at = 0 AND code_until <= ?",
 			[]any{firstOf(now.Add(-keepCode - sweepCodes)), firstOf(now.Add(-keepCode)), us}},
 		// An ended session stays while a grant is inactive only because of it.
-		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
+		{"sessions", "id", "expires_at", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0
 			AND (sessions.ended_offline OR NOT g.offline OR ` + endsOffline + `)))`, []any{micro(now.Add(-keepSession))}},
 		// Written at least as long ago, which has an index.
-		{"outbox", "id", "created_at <= ? AND (delivered_at BETWEEN 1 AND ? OR dead_at BETWEEN 1 AND ? OR created_at <= ?)",
+		{"outbox", "id", "created_at", "created_at <= ? AND (delivered_at BETWEEN 1 AND ? OR dead_at BETWEEN 1 AND ? OR created_at <= ?)",
 			[]any{ended, ended, ended, micro(now.Add(-keepUnsent))}},
-		{"text_messages", "(country, day)", "day < ?", []any{us/microsecondsADay - keepTolls}},
-		{events, "id", "id < ?", []any{e.oldestEvent(now)}},
+		{"text_messages", "(country, day)", "day", "day < ?", []any{us/microsecondsADay - keepTolls}},
+		{events, "id", "id", "id < ?", []any{e.oldestEvent(now)}},
 	}
 }
 
@@ -127,7 +128,7 @@ func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, err
 
 // idle is how many times as long as a statement took the sweep rests after it, so that
 // requests have most of the database, also while there is much to remove.
-const idle = 1
+const idle = 3
 
 func rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -140,23 +141,18 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// sweeping returns a statement that removes up to limit rows. Of servers that
-// sweep at the same time each removes rows that no other does, and none waits.
+// sweeping returns a statement that removes up to limit rows. Of servers that sweep at the same time
+// each removes rows that no other does, and none waits. The order and a limit in the text make it read
+// an index from its beginning: for a limit that it does not know, PostgreSQL plans to read everything that
+// has expired.
 func (x expired) sweeping(limit int, on dialect) (string, []any) {
-	order := ""
-	if x.table == events {
-		// IDs begin with the time, so this is one range of the primary key, in what may be
-		// the largest table by far.
-		order = " ORDER BY id"
-	}
-	args := append(x.args, limit)
 	which := func(key string) string {
-		return "SELECT " + key + " FROM " + x.table + " WHERE " + x.where + order + " LIMIT ?"
+		return "SELECT " + key + " FROM " + x.table + " WHERE " + x.where + " ORDER BY " + x.by + " LIMIT " + strconv.Itoa(limit)
 	}
 	if on == postgresDialect { // locked rows stay where they are
-		return "DELETE FROM " + x.table + " WHERE ctid = ANY(ARRAY(" + which("ctid") + " FOR UPDATE SKIP LOCKED))", args
+		return "DELETE FROM " + x.table + " WHERE ctid = ANY(ARRAY(" + which("ctid") + " FOR UPDATE SKIP LOCKED))", x.args
 	}
-	return "DELETE FROM " + x.table + " WHERE " + x.key + " IN (" + which(columnsOf(x.key)) + ")", args
+	return "DELETE FROM " + x.table + " WHERE " + x.key + " IN (" + which(columnsOf(x.key)) + ")", x.args
 }
 
 // columnsOf returns the columns of a key without parentheses.
