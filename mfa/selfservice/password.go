@@ -26,7 +26,7 @@ func (a *Accounts) HasPassword(account storage.Account) bool {
 
 // SetPassword gives an owner without a password one. It returns the errors of CheckFresh and of
 // password.Method.Check, NotConfigured for an account that has one, and RequestChanged if the account has
-// changed meanwhile.
+// changed, or the owner's session has ended, meanwhile.
 func (a *Accounts) SetPassword(ctx context.Context, caller mfa.Caller, o mfa.Owner, plain string) error {
 	if a.password == nil || a.HasPassword(o.Account) {
 		return &mfa.Error{Code: mfa.NotConfigured}
@@ -47,6 +47,7 @@ func (a *Accounts) SetPassword(ctx context.Context, caller mfa.Caller, o mfa.Own
 	err = a.store.UpdateUser(ctx, storage.UserChange{ID: u.ID, Was: u.UpdatedAt, Now: u.Next(now),
 		Factors: &storage.FactorsChange{Add: []storage.Authenticator{{ID: storage.AuthenticatorID(storage.Random128(a.random)), UserID: u.ID, Method: password.Name,
 			Origin: mfa.OriginAccount, State: storage.AuthenticatorActive, Secret: []byte(hash), CreatedAt: now, UpdatedAt: now}}},
+		Basis:    &storage.Basis{User: u.ID, Session: o.Session, Grant: o.Grant},
 		Events:   []storage.Event{a.journal.Event(caller, event)},
 		Messages: a.notify(caller, o, notice.PasswordChanged, map[string]string{})})
 	return mfa.Refuse("set password", err, storage.ErrConflict, mfa.RequestChanged)
