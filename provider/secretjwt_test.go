@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"sallyport/mfa"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 )
@@ -211,5 +213,28 @@ func TestWrongAssertionsWithASecretWait(t *testing.T) {
 	}
 	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusTooManyRequests {
 		t.Errorf("a right assertion while it waits = %d %s, want 429", got.Status, got.Raw)
+	}
+}
+
+// brokenStore has clients whose secrets do not open in their row.
+type brokenStore struct{ Store }
+
+func (s brokenStore) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	c, err := s.Store.Client(ctx, id)
+	c.Secrets, c.Broken = nil, true
+	return c, err
+}
+
+// Secrets that were moved to another row are a wrong secret, and an alarm (rule S-3).
+func TestMovedSecretsSignNothing(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp", signsBy("", signingSecret))
+	h.store.Store = brokenStore{h.store.Store}
+	got := h.at("/token", asserting(h.hmacProver(jose.HS256, signingSecret).assert("rp"), reports...))
+	if got.Status != http.StatusUnauthorized || got.get("error") != "invalid_client" {
+		t.Errorf("%d %s, want 401 invalid_client", got.Status, got.Raw)
+	}
+	if n := h.events(mfa.EventDecryptFailure); n != 1 {
+		t.Errorf("%d alarms, want 1", n)
 	}
 }

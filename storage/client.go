@@ -33,6 +33,9 @@ type Client struct {
 	// Secrets are those secrets themselves, of a client with client_secret_jwt only: signatures are
 	// verified with them. They are no part of the document.
 	Secrets []ClientSecret `json:"-"`
+	// Broken: the stored secrets do not open in this row, because they were changed or moved here. They
+	// verify nothing. Set by the engine on reading, which logs it.
+	Broken bool `json:"-"`
 	// JWKS are the public keys of the client, a JWK Set (RFC 7517); JWKSURI is where they are
 	// instead, and may change.
 	JWKS    json.RawMessage `json:"jwks,omitempty"`

@@ -91,8 +91,8 @@ type Extension struct {
 	Now             time.Time
 }
 
-// Basis is what an enrolment was begun under: session, grant and password. The enrolment
-// ends with any of them, so that an attacker who loses one cannot finish it.
+// Basis is what an enrolment was begun under, or a first password is set under: session, grant and
+// password. The enrolment ends with any of them, so that an attacker who loses one cannot finish it.
 type Basis struct {
 	User    UserID
 	Session SessionID // "": none; else it must be neither ended nor expired

@@ -155,6 +155,7 @@ type UserChange struct {
 	Names      *NamesChange
 	Factors    *FactorsChange
 	Reset      []ThrottleKey // counters to reset
+	Basis      *Basis        // if not nil, must still be valid; ErrConflict: it is not
 	Now        time.Time
 	Events     []Event
 	Messages   []Message

@@ -24,11 +24,18 @@ func (a *Accounts) HasPassword(account storage.Account) bool {
 	return slices.ContainsFunc(account.Authenticators, func(x storage.Authenticator) bool { return x.Method == password.Name })
 }
 
+// MaySetPassword reports whether an owner may give the account its first password: it has none, but a
+// proven e-mail address, where its owner learns of a password that somebody else has set, and replaces it.
+func (a *Accounts) MaySetPassword(account storage.Account) bool {
+	return a.password != nil && !a.HasPassword(account) &&
+		slices.ContainsFunc(account.Identifiers, func(i storage.Identifier) bool { return i.Kind == storage.Email && isProven(i) })
+}
+
 // SetPassword gives an owner without a password one. It returns the errors of CheckFresh and of
-// password.Method.Check, NotConfigured for an account that has one, and RequestChanged if the account has
-// changed meanwhile.
+// password.Method.Check, NotConfigured if not MaySetPassword, and RequestChanged if the account has
+// changed, or the owner's session has ended, meanwhile.
 func (a *Accounts) SetPassword(ctx context.Context, caller mfa.Caller, o mfa.Owner, plain string) error {
-	if a.password == nil || a.HasPassword(o.Account) {
+	if !a.MaySetPassword(o.Account) {
 		return &mfa.Error{Code: mfa.NotConfigured}
 	}
 	if err := a.verifier.CheckFresh(o); err != nil {
@@ -47,6 +54,7 @@ func (a *Accounts) SetPassword(ctx context.Context, caller mfa.Caller, o mfa.Own
 	err = a.store.UpdateUser(ctx, storage.UserChange{ID: u.ID, Was: u.UpdatedAt, Now: u.Next(now),
 		Factors: &storage.FactorsChange{Add: []storage.Authenticator{{ID: storage.AuthenticatorID(storage.Random128(a.random)), UserID: u.ID, Method: password.Name,
 			Origin: mfa.OriginAccount, State: storage.AuthenticatorActive, Secret: []byte(hash), CreatedAt: now, UpdatedAt: now}}},
+		Basis:    &storage.Basis{User: u.ID, Session: o.Session, Grant: o.Grant},
 		Events:   []storage.Event{a.journal.Event(caller, event)},
 		Messages: a.notify(caller, o, notice.PasswordChanged, map[string]string{})})
 	return mfa.Refuse("set password", err, storage.ErrConflict, mfa.RequestChanged)

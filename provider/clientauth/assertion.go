@@ -97,6 +97,10 @@ func (a *Authenticator) assert(ctx context.Context, t *attempt) (string, *oauth.
 func (a *Authenticator) signed(ctx context.Context, t *attempt) (clientkeys.Signed, error) {
 	c := t.client
 	if t.sent.method == clients.SecretJWT {
+		if c.Broken {
+			a.journal.NoteRefusal(t.caller, budget.Refusals, a.journal.Event(t.caller, storage.Event{Kind: mfa.EventDecryptFailure, Outcome: mfa.OutcomeFailed,
+				ClientID: c.ID, Detail: map[string]string{"method": t.sent.method, "reason": "client"}}))
+		}
 		return clientkeys.VerifySecret(t.sent.secret, c.SigningSecrets(), c.AuthSigningAlg)
 	}
 	return a.options.Keys.Verify(ctx, &c.Client, t.sent.secret, clientkeys.AlgorithmsOf(c.AuthSigningAlg, c.Profile == clients.FAPI2), a.mayFetch(t))

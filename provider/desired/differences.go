@@ -21,7 +21,7 @@ func ClientDifferences(have, want storage.Client) []users.Difference {
 	a, b := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
-		if slices.Contains([]string{"ID", "SecretHashes", "Secrets", "Registration", "CreatedAt", "UpdatedAt"}, field.Name) {
+		if slices.Contains([]string{"ID", "SecretHashes", "Secrets", "Broken", "Registration", "CreatedAt", "UpdatedAt"}, field.Name) {
 			continue
 		}
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")

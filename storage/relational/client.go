@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // Names of the version counters.
@@ -46,7 +47,8 @@ type clientRow struct {
 
 func (r *clientRow) dest() []any { return []any{&r.document, &r.secrets, &r.used, &r.expires} }
 
-// clientOf returns the client in a row.
+// clientOf returns the client in a row. If its secrets do not open, they were changed or moved here from
+// another row: the client is broken, and the others keep working.
 func (e *Engine) clientOf(r *clientRow) (storage.Client, error) {
 	var c storage.Client
 	if err := decode("client", r.document, &c); err != nil {
@@ -59,6 +61,11 @@ func (e *Engine) clientOf(r *clientRow) (storage.Client, error) {
 		return c, nil
 	}
 	plain, err := e.keyring.Open(clientLabel, string(c.ID), r.secrets)
+	if errors.Is(err, seal.ErrTampered) {
+		e.log.Error("sealed secrets do not open", "client", string(c.ID))
+		c.Broken = true
+		return c, nil
+	}
 	if err != nil {
 		return c, fmt.Errorf("secrets of client %q: %w", c.ID, err)
 	}

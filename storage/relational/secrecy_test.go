@@ -141,6 +141,30 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 				t.Errorf("no log line: %q", line)
 			}
 		})
+		t.Run("the secrets of a client", func(t *testing.T) {
+			for _, id := range []storage.ClientID{"moved to", "moved from"} {
+				c := storage.Client{ID: id, AuthMethod: "client_secret_jwt", SecretHashes: [][]byte{{1}}, Secrets: []storage.ClientSecret{"a secret"}, UpdatedAt: t0}
+				if err := e.PutClient(t.Context(), c, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			change(t, db, "UPDATE clients SET secrets = (SELECT secrets FROM clients WHERE id = 'moved from') WHERE id = 'moved to'")
+			all, err := e.ListClients(t.Context())
+			if err != nil {
+				t.Fatalf("one row keeps all clients from being read: %v", err)
+			}
+			for _, c := range all {
+				if moved := c.ID == "moved to"; c.Broken != moved || (len(c.Secrets) == 0) != moved {
+					t.Errorf("%q: broken %v, with %d secrets", c.ID, c.Broken, len(c.Secrets))
+				}
+			}
+			if !strings.Contains(log.String(), `"moved to"`) {
+				t.Errorf("no log line: %q", log.String())
+			}
+			if err := e.DeleteClient(t.Context(), "moved to", nil); err != nil {
+				t.Errorf("the client cannot be deleted: %v", err)
+			}
+		})
 		for _, c := range []struct {
 			name, statement string
 			read            func() error

@@ -141,6 +141,11 @@ func (q querier) changeUser(c storage.UserChange) error {
 	if err := q.resetThrottles(c.Reset); err != nil {
 		return err
 	}
+	if c.Basis != nil {
+		if err := q.checkBasis(*c.Basis, c.Now); err != nil {
+			return err
+		}
+	}
 	return q.notify(c.Messages, c.Events)
 }
 

@@ -24,6 +24,10 @@ var aboutNew = []mfa.Code{mfa.PasswordTooShort, mfa.PasswordTooLong, mfa.Passwor
 
 func (p *Pages) passwordForm(c *gin.Context, call ownerCall) {
 	d := passwordPage{First: !p.accounts.HasPassword(call.owner.Account)}
+	if d.First && !p.accounts.MaySetPassword(call.owner.Account) {
+		page.Redirect(c, home)
+		return
+	}
 	if d.First && !p.requireFresh(c, call) {
 		return
 	}

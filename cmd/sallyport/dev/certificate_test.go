@@ -2,9 +2,11 @@ package dev
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,6 +54,11 @@ func TestAPhoneTrustsTheServerByItsRoot(t *testing.T) {
 	tour := func() string { return strings.Join(tour(at, f), "\n") }
 	if want := "https://laptop.example:8081/ca.crt"; !strings.Contains(tour(), want) {
 		t.Errorf("the tour does not name %s: %s", want, tour())
+	}
+	details := &strings.Builder{}
+	writeAddress(details, at, f, false)
+	if want := fmt.Sprintf("%X", sha256.Sum256(root.Raw)); !strings.Contains(strings.Join(strings.Fields(details.String()), ""), want) {
+		t.Errorf("no fingerprint tells the root from one of somebody else in the network: %s", details)
 	}
 	leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	if err := os.WriteFile(files.Cert, leaf, 0o600); err != nil { // as of another authority

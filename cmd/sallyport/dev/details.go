@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"strings"
@@ -28,7 +29,7 @@ func writeDetails(ctx context.Context, w io.Writer, srv *server.Server, at place
 	}
 	line("  Log                %s\n", folder.path("server.log"))
 	if at.exposed {
-		writeAddress(w, at, colour)
+		writeAddress(w, at, folder, colour)
 	}
 	line("  Client   Kind                              Secret")
 	line("  spa      public, a password is enough      -")
@@ -54,10 +55,16 @@ func writeDetails(ctx context.Context, w io.Writer, srv *server.Server, at place
 	}
 }
 
-// writeAddress draws the address of the demo, so that a phone need not type it.
-func writeAddress(w io.Writer, at place, colour bool) {
+// writeAddress draws the address of the demo, so that a phone need not type it. The phone gets the root past
+// a warning, and so perhaps from somebody else in the network, whose root could imitate every host: its
+// fingerprint tells.
+func writeAddress(w io.Writer, at place, folder *folder, colour bool) {
 	if code, err := qrText(at.demo(), colour); err == nil {
 		fmt.Fprintf(w, "  Scan to open the demo on your phone:\n\n%s\n", indent(code))
+	}
+	if root := folder.authority(); root != nil {
+		sum := sha256.Sum256(root)
+		fmt.Fprintf(w, "  SHA-256 fingerprint of %s:\n    % X\n    % X\n\n", rootPath, sum[:16], sum[16:])
 	}
 }
 
