@@ -20,7 +20,7 @@ import (
 type Options struct {
 	MaxConns int          // connections to the database; 0: 16
 	Logger   *slog.Logger // nil: no log
-	// Now only measures how long calls wait for a connection; an engine has no clock.
+	// Now only measures how long calls wait for a connection, and how long a sweep is to rest; an engine has no clock.
 	// nil: not measured.
 	Now func() time.Time
 	// Written, if not nil, is called after every commit with its events. It must not block.

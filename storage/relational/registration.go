@@ -65,12 +65,12 @@ func (e *Engine) UseClient(ctx context.Context, id storage.ClientID, now, keep t
 // sweepClients removes clients that registered themselves and have expired.
 func (e *Engine) sweepClients(ctx context.Context, now time.Time, limit int) (int, error) {
 	for total := 0; ; {
-		began := time.Now()
+		took := e.stopwatch()
 		found, removed, err := e.sweepSomeClients(ctx, now, limit)
 		if total += removed; err != nil || found < limit {
 			return total, err
 		}
-		if err := rest(ctx, idle*time.Since(began)); err != nil {
+		if err := rest(ctx, took()); err != nil {
 			return total, err
 		}
 	}

@@ -285,10 +285,8 @@ func (e *Engine) take(ctx context.Context, places chan struct{}, p *patience) er
 	default:
 	}
 	e.meter.waits.Add(1)
-	if e.o.Now != nil {
-		began := e.o.Now()
-		defer func() { e.meter.waited.Add(int64(e.o.Now().Sub(began))) }()
-	}
+	took := e.stopwatch()
+	defer func() { e.meter.waited.Add(int64(took())) }()
 	select {
 	case places <- struct{}{}:
 		return nil

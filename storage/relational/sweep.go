@@ -106,7 +106,7 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, error) {
 	text, args := x.sweeping(limit, e.dialect)
 	for total := 0; ; {
-		removed, began := int64(0), time.Now()
+		removed, took := int64(0), e.stopwatch()
 		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
 			var err error
 			removed, err = q.exec(text, args...)
@@ -120,7 +120,7 @@ func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, err
 		if removed < int64(limit) {
 			return total, nil
 		}
-		if err := rest(ctx, idle*time.Since(began)); err != nil {
+		if err := rest(ctx, took()); err != nil {
 			return total, err
 		}
 	}
@@ -130,8 +130,9 @@ func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, err
 // requests have most of the database, also while there is much to remove.
 const idle = 3
 
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+// rest waits after a statement of a sweep, a second at most.
+func rest(ctx context.Context, took time.Duration) error {
+	timer := time.NewTimer(min(idle*took, time.Second))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -139,6 +140,15 @@ func rest(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// stopwatch returns what returns the time since then; without a clock that is none.
+func (e *Engine) stopwatch() func() time.Duration {
+	if e.o.Now == nil {
+		return func() time.Duration { return 0 }
+	}
+	began := e.o.Now()
+	return func() time.Duration { return e.o.Now().Sub(began) }
 }
 
 // sweeping returns a statement that removes up to limit rows. Of servers that sweep at the same time
