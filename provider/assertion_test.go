@@ -59,6 +59,67 @@ func (h *fixture) at(path string, form url.Values, headers ...string) reply {
 
 var reports = []string{"grant_type", "client_credentials", "scope", "read"}
 
+// introspectsAndRevokes uses a token with assertions of client rp.
+func (h *fixture) introspectsAndRevokes(p *prover, token string) {
+	h.t.Helper()
+	if got := h.at("/introspect", asserting(p.assert("rp", part{"aud", issuer + "/introspect"}), "token", token)); got.Body["active"] != true {
+		h.t.Errorf("introspection = %d %s, want an active token", got.Status, got.Raw)
+	}
+	if got := h.at("/revoke", asserting(p.assert("rp"), "token", token)); got.Status != http.StatusOK {
+		h.t.Errorf("revocation = %d %s, want 200", got.Status, got.Raw)
+	}
+	if got := h.at("/introspect", asserting(p.assert("rp"), "token", token)); got.Body["active"] != false {
+		h.t.Errorf("introspection = %d %s, want an inactive token", got.Status, got.Raw)
+	}
+}
+
+// refusesAssertions sends assertions to the token endpoint that are no proof, each from another address, so
+// that no failure counts for the next.
+func (h *fixture) refusesAssertions(texts map[string]string) {
+	h.t.Helper()
+	callers := 0
+	for name, text := range texts {
+		callers++
+		h.visit.Address = fmt.Sprintf("192.0.2.%d", callers)
+		got := h.at("/token", asserting(text, reports...))
+		if got.Status != http.StatusUnauthorized || got.get("error") != "invalid_client" {
+			h.t.Errorf("%s = %d %s, want 401 invalid_client", name, got.Status, got.Raw)
+		}
+	}
+	h.visit.Address = "198.51.100.1"
+}
+
+// oneUsesIt checks the responses to callers who send the same assertion.
+func (h *fixture) oneUsesIt(all []reply) {
+	h.t.Helper()
+	won := 0
+	for _, got := range all {
+		if got.Status == http.StatusOK {
+			won++
+		} else if got.Status != http.StatusUnauthorized || got.Refusal.Reason != "used_assertion" {
+			h.t.Errorf("%d %s (%s), want 401 used_assertion", got.Status, got.Raw, got.Refusal.Reason)
+		}
+	}
+	if won != 1 {
+		h.t.Errorf("%d of %d callers got tokens for one assertion, want 1", won, len(all))
+	}
+}
+
+// wrongSignaturesWait sends wrong signatures of client rp until it has to wait.
+func (h *fixture) wrongSignaturesWait(p *prover) {
+	h.t.Helper()
+	last := reply{}
+	for range 22 {
+		last = h.at("/token", asserting(tampered(p.assert("rp")), reports...))
+	}
+	if last.Status != http.StatusTooManyRequests {
+		h.t.Errorf("the 22nd failure = %d %s, want 429", last.Status, last.Raw)
+	}
+	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusTooManyRequests {
+		h.t.Errorf("a right assertion while it waits = %d %s, want 429", got.Status, got.Raw)
+	}
+}
+
 // Conformance (Client assertions): RFC 7523 2.2: an assertion is accepted wherever a secret is
 func TestAssertionsAreAcceptedWhereSecretsAre(t *testing.T) {
 	h := newFixture(t)
@@ -86,15 +147,7 @@ func TestAssertionsAreAcceptedWhereSecretsAre(t *testing.T) {
 	if got := h.at("/token", asserting(p.assert("rp"), append(reports, "client_id", "rp")...)); got.Status != http.StatusOK {
 		t.Errorf("with client_id = %d %s, want tokens", got.Status, got.Raw)
 	}
-	if got := h.at("/introspect", asserting(p.assert("rp", part{"aud", issuer + "/introspect"}), "token", token)); got.Body["active"] != true {
-		t.Errorf("introspection = %d %s, want an active token", got.Status, got.Raw)
-	}
-	if got := h.at("/revoke", asserting(p.assert("rp"), "token", token)); got.Status != http.StatusOK {
-		t.Errorf("revocation = %d %s, want 200", got.Status, got.Raw)
-	}
-	if got := h.at("/introspect", asserting(p.assert("rp"), "token", token)); got.Body["active"] != false {
-		t.Errorf("introspection = %d %s, want an inactive token", got.Status, got.Raw)
-	}
+	h.introspectsAndRevokes(p, token)
 }
 
 // Conformance (Client assertions): RFC 7523 3: `iss` and `sub` are the client; `aud` is this server, and nobody else; `exp`, `nbf` and `iat` are kept
@@ -112,8 +165,8 @@ func TestHostileAssertions(t *testing.T) {
 	now := h.now().Unix()
 	public, err := json.Marshal(p.public)
 	h.ok(err)
-	parts, callers := strings.Split(p.assert("rp"), "."), 0
-	for name, text := range map[string]string{
+	parts := strings.Split(p.assert("rp"), ".")
+	h.refusesAssertions(map[string]string{
 		"garbage":                       "x",
 		"three parts of garbage":        "a.b.c",
 		"no signature":                  "eyJhbGciOiJub25lIn0." + parts[1] + ".",
@@ -145,15 +198,7 @@ func TestHostileAssertions(t *testing.T) {
 		"valid for ever":                p.assert("rp", part{"exp", 1e300}),
 		"issued in the future":          p.assert("rp", part{"iat", now + 3600}),
 		"not valid yet":                 p.assert("rp", part{"nbf", now + 3600}),
-	} {
-		callers++
-		h.visit.Address = fmt.Sprintf("192.0.2.%d", callers) // no failure counts for the next
-		got := h.at("/token", asserting(text, reports...))
-		if got.Status != http.StatusUnauthorized || got.get("error") != "invalid_client" {
-			t.Errorf("%s = %d %s, want 401 invalid_client", name, got.Status, got.Raw)
-		}
-	}
-	h.visit.Address = "198.51.100.1"
+	})
 	good := func() string { return p.assert("rp") }
 	for name, got := range map[string]reply{
 		"another type":      h.at("/token", formOf(append(reports, "client_assertion_type", "x", "client_assertion", good())...)),
@@ -187,17 +232,8 @@ func TestAnAssertionIsUsedOnce(t *testing.T) {
 		h.client("rp", signsWith(p))
 		h.client("two", signsWith(p))
 		jti := part{"jti", "the same"}
-		text, won := p.assert("rp", jti), 0
-		for _, got := range parallel(8, func() reply { return h.at("/token", asserting(text, reports...)) }) {
-			if got.Status == http.StatusOK {
-				won++
-			} else if got.Status != http.StatusUnauthorized || got.Refusal.Reason != "used_assertion" {
-				t.Errorf("%d %s (%s), want 401 used_assertion", got.Status, got.Raw, got.Refusal.Reason)
-			}
-		}
-		if won != 1 {
-			t.Errorf("%d of 8 callers got tokens for one assertion, want 1", won)
-		}
+		text := p.assert("rp", jti)
+		h.oneUsesIt(parallel(8, func() reply { return h.at("/token", asserting(text, reports...)) }))
 		if got := h.at("/introspect", asserting(text, "token", "x")); got.Status != http.StatusUnauthorized {
 			t.Errorf("at another endpoint = %d %s, want 401", got.Status, got.Raw)
 		}
@@ -222,14 +258,5 @@ func TestWrongAssertionsWait(t *testing.T) {
 	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusOK {
 		t.Errorf("a right assertion after its own mistakes = %d %s", got.Status, got.Raw)
 	}
-	last := reply{}
-	for range 22 {
-		last = h.at("/token", asserting(tampered(p.assert("rp")), reports...))
-	}
-	if last.Status != http.StatusTooManyRequests {
-		t.Errorf("the 22nd failure = %d %s, want 429", last.Status, last.Raw)
-	}
-	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusTooManyRequests {
-		t.Errorf("a right assertion while it waits = %d %s, want 429", got.Status, got.Raw)
-	}
+	h.wrongSignaturesWait(p)
 }

@@ -58,15 +58,7 @@ func TestAClientSignsWithItsSecret(t *testing.T) {
 			}
 		}
 		p := h.hmacProver(jose.HS256, signingSecret)
-		if got := h.at("/introspect", asserting(p.assert("rp", part{"aud", issuer + "/introspect"}), "token", token)); got.Body["active"] != true {
-			t.Errorf("introspection = %d %s, want an active token", got.Status, got.Raw)
-		}
-		if got := h.at("/revoke", asserting(p.assert("rp"), "token", token)); got.Status != http.StatusOK {
-			t.Errorf("revocation = %d %s, want 200", got.Status, got.Raw)
-		}
-		if got := h.at("/introspect", asserting(p.assert("rp"), "token", token)); got.Body["active"] != false {
-			t.Errorf("introspection = %d %s, want an inactive token", got.Status, got.Raw)
-		}
+		h.introspectsAndRevokes(p, token)
 		if strings.Contains(h.logged.String(), signingSecret) {
 			t.Error("the secret is in the log")
 		}
@@ -104,8 +96,8 @@ func TestHostileAssertionsWithASecret(t *testing.T) {
 		fmt.Fprint(mac, head+"."+parts[1])
 		return head + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
-	now, callers := h.now().Unix(), 0
-	for name, text := range map[string]string{
+	now := h.now().Unix()
+	h.refusesAssertions(map[string]string{
 		"another secret":                          sign(strings.Repeat("x", 64), "rp"),
 		"the hash as a secret":                    sign(string(sum[:]), "rp"),
 		"the hash in digits as a secret":          sign(hex.EncodeToString(sum[:]), "rp"),
@@ -131,15 +123,7 @@ func TestHostileAssertionsWithASecret(t *testing.T) {
 		"issued in the future":                    sign(signingSecret, "rp", part{"iat", now + 3600}),
 		"no jti":                                  sign(signingSecret, "rp", part{"jti", nil}),
 		"no exp":                                  sign(signingSecret, "rp", part{"exp", nil}),
-	} {
-		callers++
-		h.visit.Address = fmt.Sprintf("192.0.2.%d", callers) // no failure counts for the next
-		got := h.at("/token", asserting(text, reports...))
-		if got.Status != http.StatusUnauthorized || got.get("error") != "invalid_client" {
-			t.Errorf("%s = %d %s, want 401 invalid_client", name, got.Status, got.Raw)
-		}
-	}
-	h.visit.Address = "198.51.100.1"
+	})
 	sent := append(reports, "client_id", "rp", "client_secret", signingSecret)
 	for name, got := range map[string]reply{
 		"in a header": h.at("/token", formOf(reports...), "Authorization", basic("rp", signingSecret)),
@@ -164,21 +148,12 @@ func TestAnAssertionWithASecretIsUsedOnce(t *testing.T) {
 		registry := clients.NewRegistry(h.engine, h.journal, h.now, nil)
 		h.client("rp", signsBy("HS256", signingSecret), func(c *storage.Client) { c.UpdatedAt = h.now().Add(-time.Second) })
 		other := h.another()
-		text, won, servers := h.hmacProver(jose.HS256, signingSecret).assert("rp"), 0, []*fixture{h, other}
+		text, servers := h.hmacProver(jose.HS256, signingSecret).assert("rp"), []*fixture{h, other}
 		turn := make(chan *fixture, 8)
 		for i := range 8 {
 			turn <- servers[i%2]
 		}
-		for _, got := range parallel(8, func() reply { return (<-turn).at("/token", asserting(text, reports...)) }) {
-			if got.Status == http.StatusOK {
-				won++
-			} else if got.Status != http.StatusUnauthorized || got.Refusal.Reason != "used_assertion" {
-				t.Errorf("%d %s (%s), want 401 used_assertion", got.Status, got.Raw, got.Refusal.Reason)
-			}
-		}
-		if won != 1 {
-			t.Errorf("%d of 8 callers of two servers got tokens for one assertion, want 1", won)
-		}
+		h.oneUsesIt(parallel(8, func() reply { return (<-turn).at("/token", asserting(text, reports...)) }))
 
 		works := func(secret string) bool {
 			t.Helper()
@@ -204,16 +179,7 @@ func TestAnAssertionWithASecretIsUsedOnce(t *testing.T) {
 func TestWrongAssertionsWithASecretWait(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", signsBy("", signingSecret))
-	p, last := h.hmacProver(jose.HS256, signingSecret), reply{}
-	for range 22 {
-		last = h.at("/token", asserting(tampered(p.assert("rp")), reports...))
-	}
-	if last.Status != http.StatusTooManyRequests {
-		t.Errorf("the 22nd failure = %d %s, want 429", last.Status, last.Raw)
-	}
-	if got := h.at("/token", asserting(p.assert("rp"), reports...)); got.Status != http.StatusTooManyRequests {
-		t.Errorf("a right assertion while it waits = %d %s, want 429", got.Status, got.Raw)
-	}
+	h.wrongSignaturesWait(h.hmacProver(jose.HS256, signingSecret))
 }
 
 // brokenStore has clients whose secrets do not open in their row.

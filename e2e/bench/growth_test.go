@@ -76,6 +76,7 @@ type town struct {
 	generation          uint32
 	of                  map[string][]stencil // by table
 	refreshed           map[int]uint32       // generations of grants of this run
+	busy                map[int]bool         // copies that a worker refreshes
 	access              []string             // tokens of refreshed grants
 
 	filled time.Duration
@@ -149,7 +150,7 @@ func newTown(b *testing.B, p *postgres, size int) *town {
 		b.Fatal(err)
 	}
 	address.Path = "/" + database
-	t := &town{size: size, dsn: address.String(), admin: load.FreeAddress(b), dir: b.TempDir(), refreshed: map[int]uint32{}}
+	t := &town{size: size, dsn: address.String(), admin: load.FreeAddress(b), dir: b.TempDir(), refreshed: map[int]uint32{}, busy: map[int]bool{}}
 	job := freeHash.job()
 	job.Users, job.Admin = 1, t.admin
 	t.target = launch(b, t.dir, t.dsn, job)

@@ -76,10 +76,22 @@ func growthOperations() []growthOperation {
 	}
 }
 
-var growing sync.Mutex // of refreshed and access of all towns
+var growing sync.Mutex // of refreshed, busy and access of all towns
 
-// refresh uses a refresh token of a copy and returns the access token.
+// refresh uses a refresh token of a copy and returns the access token. It takes the next copy if
+// another worker has this one: its token is not good before that worker has the response.
 func (t *town) refresh(w *worker, i int) (string, error) {
+	growing.Lock()
+	for t.busy[i] {
+		i = (i + 1) % t.size
+	}
+	t.busy[i] = true
+	growing.Unlock()
+	defer func() {
+		growing.Lock()
+		delete(t.busy, i)
+		growing.Unlock()
+	}()
 	later := -liveSpan + time.Duration(float64(liveSpan)*float64(i)/float64(t.size))
 	id, _ := storage.Bytes(storage.GrantID(orderedOf(t.grant, i, t.first.Add(later))))
 	growing.Lock()

@@ -17,7 +17,7 @@ type sweeping struct {
 	P50Without    float64            `json:"p50_ms_without"`
 	P50With       float64            `json:"p50_ms_with"`
 	RowsALogin    map[string]float64 `json:"rows_per_login"`
-	SweptASecond  map[string]float64 `json:"swept_per_second"` // beside logins
+	SweptASecond  float64            `json:"swept_per_second"` // rows, beside logins
 	TimesPeak     float64            `json:"times_peak"`       // how many times the logins it keeps up with
 	Swept         int                `json:"swept"`
 }
@@ -26,10 +26,10 @@ type sweeping struct {
 // that alternate. Every slice with a sweep finds a new backlog.
 func (t *town) sweepBeside(ctx context.Context, g growth) (sweeping, error) {
 	login := growthOperations()[0]
-	out := sweeping{Users: t.size, RowsALogin: map[string]float64{}, SweptASecond: map[string]float64{}}
+	out := sweeping{Users: t.size, RowsALogin: map[string]float64{}}
 	var without, with []float64
 	var alone, busy time.Duration
-	removed, written := map[string]int64{}, map[string]int64{}
+	removed, written := int64(0), map[string]int64{}
 	for round := range 2 * g.rounds {
 		if _, err := t.conn.Exec(ctx, "CHECKPOINT"); err != nil { // as before a slice with a sweep
 			return out, err
@@ -69,18 +69,17 @@ func (t *town) sweepBeside(ctx context.Context, g growth) (sweeping, error) {
 		}
 		with = append(with, part...)
 		for table, n := range t.server.Store.Swept() {
-			removed[table] += n - start[table]
+			removed += n - start[table]
 		}
 	}
 	out.LoginsASecond = float64(len(without)) / alone.Seconds()
+	rows := 0.0 // a login
 	for table, n := range written {
 		out.RowsALogin[table] = float64(n) / float64(len(without))
-		out.SweptASecond[table] = float64(removed[table]) / busy.Seconds()
-		times := out.SweptASecond[table] / (out.RowsALogin[table] * out.LoginsASecond)
-		if out.TimesPeak == 0 || times < out.TimesPeak {
-			out.TimesPeak = times
-		}
+		rows += out.RowsALogin[table]
 	}
+	out.SweptASecond = float64(removed) / busy.Seconds()
+	out.TimesPeak = out.SweptASecond / (rows * out.LoginsASecond)
 	out.P50Without, out.P99Without = percentiles(without)
 	out.P50With, out.P99With = percentiles(with)
 	return out, nil

@@ -102,7 +102,7 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 	return total + n, err
 }
 
-// sweepTable removes rows until a statement finds less than limit.
+// sweepTable removes rows until a statement finds fewer than limit.
 func (e *Engine) sweepTable(ctx context.Context, x expired, limit int) (int, error) {
 	text, args := x.sweeping(limit, e.dialect)
 	for total := 0; ; {
@@ -142,7 +142,7 @@ func rest(ctx context.Context, took time.Duration) error {
 	}
 }
 
-// stopwatch returns what returns the time since then; without a clock that is none.
+// stopwatch returns a function that returns the time since this call; 0 without a clock.
 func (e *Engine) stopwatch() func() time.Duration {
 	if e.o.Now == nil {
 		return func() time.Duration { return 0 }
@@ -152,9 +152,9 @@ func (e *Engine) stopwatch() func() time.Duration {
 }
 
 // sweeping returns a statement that removes up to limit rows. Of servers that sweep at the same time
-// each removes rows that no other does, and none waits. The order and a limit in the text make it read
-// an index from its beginning: for a limit that it does not know, PostgreSQL plans to read everything that
-// has expired.
+// each removes rows that no other does, and none waits. With the order and the limit in its text
+// PostgreSQL plans to read the beginning of an index; for a limit that it does not know it expects a tenth
+// of what matches, and compiles the statement first.
 func (x expired) sweeping(limit int, on dialect) (string, []any) {
 	which := func(key string) string {
 		return "SELECT " + key + " FROM " + x.table + " WHERE " + x.where + " ORDER BY " + x.by + " LIMIT " + strconv.Itoa(limit)

@@ -30,16 +30,16 @@ type overview struct {
 	Passkey  bool              // Factors has one
 	Steps    bool              // Factors has others
 	Password bool
-	// NoAddress: a first password needs a proven address.
-	NoAddress bool
-	Sessions  []sessionLine
-	Others    bool // there are sessions besides this one
-	Devices   []deviceLine
-	Consents  []provider.Allowed
-	Waiting   []provider.Waiting
-	Signal    string // of the passkeys that are left, for the browser, after a change; "": nothing changed
-	Activity  []line
-	Refused   []line // attempts, which others can make too
+	// FirstPassword: the owner may set one.
+	FirstPassword bool
+	Sessions      []sessionLine
+	Others        bool // there are sessions besides this one
+	Devices       []deviceLine
+	Consents      []provider.Allowed
+	Waiting       []provider.Waiting
+	Signal        string // of the passkeys that are left, for the browser, after a change; "": nothing changed
+	Activity      []line
+	Refused       []line // attempts, which others can make too
 }
 
 // factorLine is one authenticator that the user set up.
@@ -155,7 +155,7 @@ func (d *overview) factors(p *Pages, a storage.Account) {
 			d.Recovery = &h
 		}
 	}
-	d.Passkeys, d.NoAddress = p.passkeys != nil, !p.accounts.MaySetPassword(a)
+	d.Passkeys, d.FirstPassword = p.passkeys != nil, p.accounts.MaySetPassword(a)
 	d.Addable = slices.DeleteFunc(slices.Clone(p.verifier.Methods()), func(i mfa.Info) bool { return !i.Enrolls })
 }
 

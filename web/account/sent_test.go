@@ -154,11 +154,7 @@ func TestWhatIsPendingCanBeLoadedAgain(t *testing.T) {
 			at := b.URL
 			_, form := b.Form(`id="` + way.submit + `"`)
 			secret := webtest.Attr(b.Page.Body.String(), "data-value")
-			for _, held := range []string{form.Get("exchange"), "example", secret} {
-				if held != "" && strings.Contains(at, held) {
-					t.Errorf("%q is in the address %s", held, at)
-				}
-			}
+			b.AddressHides(form.Get("exchange"), "example", secret)
 			h.Wait(time.Minute)
 			b.Get(at)
 			b.Must(way.path[:strings.Index(way.path, "?")], 200, form.Get("exchange"), `id="language-de"`)

@@ -150,6 +150,16 @@ func (b *Browser) Must(at string, code int, texts ...string) {
 	}
 }
 
+// AddressHides checks that the address of the page has none of some texts; "" is none.
+func (b *Browser) AddressHides(texts ...string) {
+	b.f.T.Helper()
+	for _, text := range texts {
+		if text != "" && strings.Contains(b.URL, text) {
+			b.f.T.Errorf("%q is in the address %s", text, b.URL)
+		}
+	}
+}
+
 // Passed reports whether a path was on the way to the page.
 func (b *Browser) Passed(path string) bool { return slices.Contains(b.Trail, path) }
 

@@ -63,8 +63,8 @@ func (f *folder) authority() []byte {
 }
 
 // NewCertificate returns a certificate for localhost, this machine's addresses and a further host,
-// and its root. Phones trust roots only, so that one that signed itself would do for no phone. The key of the root is
-// forgotten: whoever gets hold of the files can imitate these hosts, and no other.
+// and its root: phones can be made to trust a root, but no certificate that signed itself. The key of the
+// root is thrown away, so whoever gets hold of the files can imitate these hosts, and no others.
 func NewCertificate(host string, now time.Time, random io.Reader) (certPEM, keyPEM []byte, err error) {
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {
