@@ -11,6 +11,12 @@ import (
 // FrequentKinds are the kinds that are not in the index of kinds.
 const FrequentKinds = frequentKinds
 
+// Parts of the statement of ListEvents.
+const (
+	SelectEvents = selectEvents
+	NewestFirst  = newestFirst
+)
+
 // TwoConditions sends two conditional writes that change no row: ErrNotFound, then ErrConflict.
 func (e *Engine) TwoConditions(ctx context.Context) error {
 	return e.burst(ctx, "test", func(q querier) error {

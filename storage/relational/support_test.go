@@ -3,6 +3,7 @@ package relational_test
 import (
 	"crypto/rand"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -53,10 +54,43 @@ func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
 			primary:       fmt.Sprintf("kind = 'token.refreshed' AND id >= '%s' AND id < '%s'", events[2000].ID, events[2050].ID),
 			"events_rare": "kind = 'rare.kind' AND kind NOT IN (" + relational.FrequentKinds + ")", "events_correlation": "correlation_id = 'N1000' AND correlation_id <> ''", "events_login": "login = 'L333' AND login <> ''",
 		} {
-			plan := planOf(t, db, dsn, "SELECT canonical FROM events WHERE 1 = 1 AND "+where+" ORDER BY id DESC LIMIT 100")
+			plan := planOf(t, db, dsn, relational.SelectEvents+"1 = 1 AND "+where+relational.NewestFirst+"100")
 			if !strings.Contains(plan, index) {
 				t.Errorf("plan does not use %s: %s", index, plan)
 			}
+		}
+	})
+}
+
+// TestLinesOfTheVersionBefore: their text holds all of an event, and is the canonical form.
+func TestLinesOfTheVersionBefore(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		event := newLogin().event()
+		event.UserID, event.ClientID, event.CorrelationID, event.Login = ordered[storage.UserID](), "app", "N1", "L1"
+		event.SessionID, event.Detail = ordered[storage.SessionID](), map[string]string{"a": "1"}
+		if err := e.AppendEvents(t.Context(), []storage.Event{event}); err != nil {
+			t.Fatal(err)
+		}
+		list := func() storage.Event {
+			t.Helper()
+			got, err := e.ListEvents(t.Context(), storage.EventFilter{Kind: event.Kind, Limit: 2})
+			if err != nil || len(got) != 1 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			return got[0]
+		}
+		want := list()
+		db := direct(t, dsn)
+		stored := column(t, db, "SELECT canonical FROM events")[0]
+		for _, held := range []string{string(event.ID), event.Kind, string(event.UserID), "app", "N1", "L1"} {
+			if strings.Contains(stored, held) {
+				t.Errorf("the text of an event holds %q, as a column does: %s", held, stored)
+			}
+		}
+		change(t, db, "UPDATE events SET canonical = '"+string(want.Canonical)+"'")
+		if got := list(); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
 }
