@@ -29,8 +29,9 @@ RACE := -race -gcflags=modernc.org/...=-race=false -gcflags=golang.org/x/crypto/
 # memory they do not, where the machine has a file system for that with 8 GiB to spare.
 MEMORY := $(shell findmnt -nb -o AVAIL,OPTIONS /dev/shm 2>/dev/null | awk '$$1 >= 8 * 2^30 && !/noexec/ { print "GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=/dev/shm" }' | head -1)
 
+# One package more than there are cores at a time: e2e takes longest, waits for browsers, and is not the first in the list.
 test: needs ## run all tests, with the race detector, on SQLite and PostgreSQL, in a real browser
-	$(MEMORY) CGO_ENABLED=1 GOGC=400 go test $(RACE) -vet=off -tags $(TAGS) -timeout 45m ./...
+	$(MEMORY) CGO_ENABLED=1 GOGC=400 go test $(RACE) -p $$(($$(nproc) + 1)) -vet=off -tags $(TAGS) -timeout 45m ./...
 
 # The tests need the PostgreSQL server programs, PgBouncer, nginx, HAProxy, Chromium, Node.js and a C
 # compiler (for the race detector). Install what is missing, or name it and fail: no test of `make test`

@@ -105,13 +105,15 @@ func start(t *testing.T, settings string) {
 	h.Close()
 }
 
-// Options returns the options of a server with these settings and this clock.
+// Options returns the options of a server with these settings and this clock. Its hashes of passwords
+// take nearly no time.
 func Options(t *testing.T, settings string, c *Clock) server.Options {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	loaded.Argon2.Memory, loaded.Argon2.Time = 8, 1 // settings cannot ask for less than is safe
 	o, err := server.NewOptions(loaded, server.NewLog(t.Output(), loaded.LogLevel), c.Now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
