@@ -152,7 +152,7 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 	if r.pushed != "" {
 		id = endOf(storage.AuthRequest{ID: r.pushed, RequestedAt: r.at}, p.now())
 	}
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account, id)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, &s.Account, id)
 	if err != nil {
 		return Finished{}, err
 	}

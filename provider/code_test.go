@@ -125,7 +125,7 @@ func TestAGrantGetsTheIDOfItsCaller(t *testing.T) {
 	id := storage.GrantID(storage.TimeOrdered(h.now(), strings.NewReader("0123456789")))
 	finish := func(id storage.GrantID) (string, error) {
 		a := storage.Authorization{ClientID: "rp", UserID: user.ID, Scopes: []string{"openid"}}
-		issued, err := h.p.Grants.Authorize(h.ctx, r.grant(), a, storage.Account{User: user}, id)
+		issued, err := h.p.Grants.Authorize(h.ctx, r.grant(), a, &storage.Account{User: user}, id)
 		h.ok(err)
 		return issued.Fields[0][1], h.engine.FinishRequest(h.ctx, storage.Finish{Now: h.now(), Code: issued.Code})
 	}

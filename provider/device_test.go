@@ -51,7 +51,7 @@ func (h *fixture) visited(code, name string, v mfa.Caller) Step {
 	h.ok(err)
 	st, err := h.p.Next(h.ctx, Ask{Request: b.Request, Identifier: name, MayBeSealed: true, Visit: v})
 	h.ok(err)
-	login, proven := h.p.WithProof(st, v)
+	login, proven := h.p.WithProof(&st, v)
 	err = h.verifier.Password(h.ctx, v, login, password)
 	h.ok(err)
 	if proven.Finished != nil {

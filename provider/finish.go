@@ -81,7 +81,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	var err error
 	if end := endOf(stored, f.Now); r.polled != "" {
 		issued = p.approve(&f, st, a, end)
-	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, *st.Account, end); err != nil {
+	} else if issued, err = p.Grants.Authorize(ctx, r.grant(), a, st.Account, end); err != nil {
 		return f, Finished{}, err
 	}
 	f.Code, f.Grant = issued.Code, issued.Grant

@@ -76,7 +76,7 @@ func (h *fixture) answer(id storage.RequestID, r mfa.Response, s *session.Signed
 	if st.Kind != StepIdentify {
 		return &Proven{Step: st}, nil
 	}
-	login, proven := h.p.WithProof(st, h.visit)
+	login, proven := h.p.WithProof(&st, h.visit)
 	return proven, h.verifier.First(h.ctx, h.visit, login, passkey.Name, r)
 }
 
@@ -195,7 +195,7 @@ func TestAPasskeyWithoutUserVerificationIsOneFactor(t *testing.T) {
 	o, err := h.verifier.Offer(h.ctx, h.visit, proven.Step.Login, c)
 	h.ok(err)
 	r := h.get(d, o.Challenge)
-	login, after := h.p.WithProof(h.next(proven.Step.Request.ID, nil), h.visit)
+	login, after := h.p.WithProof(new(h.next(proven.Step.Request.ID, nil)), h.visit)
 	_, err = h.verifier.Prove(h.ctx, h.visit, login, c, "", r)
 	h.ok(err)
 	if after.Finished == nil {

@@ -20,7 +20,7 @@ func (h *fixture) first(id storage.RequestID, name string, s *session.SignedIn) 
 	if st.Kind != StepIdentify {
 		return &Proven{Step: st}, nil
 	}
-	login, proven := h.p.WithProof(st, h.visit)
+	login, proven := h.p.WithProof(&st, h.visit)
 	return proven, h.verifier.Password(h.ctx, h.visit, login, password)
 }
 

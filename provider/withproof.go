@@ -20,7 +20,7 @@ type Proven struct {
 // WithProof returns the login of a step, to prove a factor in, and what will follow from the proof.
 // A login of the caller's browser in which nothing is missing then ends in the transaction of the
 // proof.
-func (p *Provider) WithProof(st Step, v mfa.Caller) (exchange.Login, *Proven) {
+func (p *Provider) WithProof(st *Step, v mfa.Caller) (exchange.Login, *Proven) {
 	out := &Proven{}
 	login := st.Login
 	if !st.Owned || !st.InBrowser || login.Detached != nil {

@@ -74,7 +74,7 @@ func IDToken(issuer string, c *clients.Client, a storage.Authorization, user *st
 // token can read it, so third-party clients need the scope, to which the user consents
 // (RFC 9068 section 6).
 func Roles(c *clients.Client, a *storage.Account, scopes []string) []string {
-	if a.User.ID == "" || c.Consent != "skip" && !slices.Contains(scopes, rolesScope) {
+	if a == nil || a.User.ID == "" || c.Consent != "skip" && !slices.Contains(scopes, rolesScope) {
 		return nil
 	}
 	return append([]string{}, a.User.Roles...)

@@ -72,7 +72,7 @@ func (*Issuer) Check(r Request) *oauth.Error {
 // Authorize issues what the response type requests. The grant of a code gets the given ID, which
 // must begin with a time not more than an hour ago; "": a new one. An access token belongs to a
 // grant of its own, so that a replayed code does not revoke it.
-func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account storage.Account, id storage.GrantID) (Issued, error) {
+func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account *storage.Account, id storage.GrantID) (Issued, error) {
 	var out Issued
 	s := &session{authorization: a, account: account, details: a.Details}
 	now := i.now()
@@ -117,9 +117,9 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 // claims of the scopes (section 5.4).
 func (i *Issuer) newIDToken(ctx context.Context, r Request, s *session, out Issued, now time.Time) (string, error) {
 	a := s.authorization
-	content := claims.IDToken(i.options.Issuer, r.Client, a, &s.account, a.Scopes, now, now.Add(i.options.IDTokenTTL))
+	content := claims.IDToken(i.options.Issuer, r.Client, a, s.account, a.Scopes, now, now.Add(i.options.IDTokenTTL))
 	if !r.Types.Token && !r.Types.Code {
-		for name, value := range claims.UserInfo(a.Claims, &s.account, a.Scopes, r.Client.Scopes) {
+		for name, value := range claims.UserInfo(a.Claims, s.account, a.Scopes, r.Client.Scopes) {
 			if _, ok := content[name]; !ok {
 				content[name] = value
 			}

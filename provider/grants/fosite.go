@@ -40,23 +40,40 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 	oidc := &openid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: s, Config: config, IDTokenHandleHelper: helper}
 	return fosite.NewOAuth2Provider(s, &settings{config, map[string]fosite.TokenEndpointHandlers{
 		"authorization_code": {
-			explicit,
+			uncopied{explicit},
 			&pkceGuard{s},  // after the code was read, before tokens are created
 			idTokens{oidc}, // after the access token, whose hash goes into the ID token
 		},
 		"refresh_token": {
-			&oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
-				TokenRevocationStorage: s, Config: config},
+			uncopied{&oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
+				TokenRevocationStorage: s, Config: config}},
 			&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: helper, Config: config},
 		},
 		clients.DeviceCode: {&polledGrant{s, access, refresh, &idTokenStrategy{i}}},
 		clients.CIBA:       {&polledGrant{s, access, refresh, &idTokenStrategy{i}}},
 		"client_credentials": {
-			&oauth2.ClientCredentialsGrantHandler{Config: config,
-				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},
+			uncopied{&oauth2.ClientCredentialsGrantHandler{Config: config,
+				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}}},
 		},
 	}})
 }
+
+// uncopied is a handler that gives the store the request itself: the store keeps none, and needs no
+// copy of it without secrets.
+type uncopied struct{ fosite.TokenEndpointHandler }
+
+// PopulateTokenEndpointResponse is that of the handler.
+func (h uncopied) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
+	if access, ok := r.(*fosite.AccessRequest); ok {
+		r = whole{access}
+	}
+	return h.TokenEndpointHandler.PopulateTokenEndpointResponse(ctx, r, response)
+}
+
+type whole struct{ *fosite.AccessRequest }
+
+// Sanitize returns the request as it is.
+func (r whole) Sanitize([]string) fosite.Requester { return r }
 
 // idTokens adds ID tokens, and leaves the code to the other handlers.
 type idTokens struct {

@@ -88,7 +88,7 @@ func (h *polledGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	case stored.SessionEnded:
 		return oauth.Standard("invalid_grant").Because(oauth.SignedOut)
 	}
-	sess.authorization, sess.account, sess.grant = stored.Grant.Authorization, stored.Account, id
+	sess.authorization, sess.account, sess.grant = stored.Grant.Authorization, &stored.Account, id
 	access.ID = string(id)
 	access.RequestedScope, access.GrantedScope = sess.authorization.Scopes, sess.authorization.Scopes
 	return nil

@@ -16,7 +16,7 @@ import (
 // It is not stored; the grant is.
 type session struct {
 	authorization storage.Authorization
-	account       storage.Account
+	account       *storage.Account    // nil: client credentials
 	grant         storage.GrantID     // "": client credentials
 	successor     int64               // generation of the refresh token to issue
 	audience      []string            // narrowed by the request (RFC 8707 section 2.2); nil: all
@@ -24,8 +24,7 @@ type session struct {
 	bound         *token.Confirmation // what its tokens are bound to; nil: nothing
 	access        string              // the access token that was issued, for at_hash
 
-	claims  jwt.IDTokenClaims
-	headers jwt.Headers
+	claims *jwt.IDTokenClaims
 }
 
 var _ openid.Session = (*session)(nil)
@@ -38,17 +37,17 @@ func (*session) GetExpiresAt(fosite.TokenType) time.Time  { return time.Time{} }
 func (s *session) GetUsername() string { return "" }
 func (s *session) GetSubject() string  { return string(s.authorization.UserID) }
 
-// Clone copies the session; what it points to is read-only.
-func (s *session) Clone() fosite.Session {
-	c := *s
-	return &c
-}
+// Clone returns the session: the request that fosite copies it from is used no more.
+func (s *session) Clone() fosite.Session { return s }
 
 // IDTokenClaims returns the subject, which fosite checks. idTokenStrategy writes the token.
 func (s *session) IDTokenClaims() *jwt.IDTokenClaims {
+	if s.claims == nil {
+		s.claims = &jwt.IDTokenClaims{}
+	}
 	s.claims.Subject = string(s.authorization.UserID)
-	return &s.claims
+	return s.claims
 }
 
 // IDTokenHeaders is not used.
-func (s *session) IDTokenHeaders() *jwt.Headers { return &s.headers }
+func (*session) IDTokenHeaders() *jwt.Headers { return &jwt.Headers{} }

@@ -97,15 +97,18 @@ func (s *store) code(ctx context.Context, code string) (*storage.GrantAccount, e
 // an attacker who saw the code but has neither verifier nor key, must not be able to revoke it. A code is
 // unknown once its user was disabled or signed out, even where an offline grant would live on.
 func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
-	stored, err := s.code(ctx, code)
-	if err != nil {
-		return nil, err
-	}
-	g := stored.Grant
 	tx, err := current(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if tx.redeemable != nil {
+		return tx.redeemable, nil
+	}
+	stored, err := s.code(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	g := &stored.Grant
 	used := !g.RedeemedAt.IsZero()
 	if tx.client != g.Authorization.ClientID {
 		refused(ctx, "code", oauth.OtherClient)
@@ -123,7 +126,7 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 	if err != nil {
 		return nil, readError(err)
 	}
-	r := requester(c, &session{authorization: g.Authorization, account: stored.Account, grant: g.ID})
+	r := requester(c, &session{authorization: g.Authorization, account: &stored.Account, grant: g.ID})
 	r.Form.Set("redirect_uri", g.RedirectURI)
 	if used {
 		return r, fosite.ErrInvalidatedAuthorizeCode
@@ -136,6 +139,7 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 		refused(ctx, "code", oauth.SignedOut)
 		return nil, fosite.ErrNotFound
 	}
+	tx.redeemable = r
 	return r, nil
 }
 
@@ -217,7 +221,7 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 		refused(ctx, "refresh_token", why)
 		return nil, fosite.ErrNotFound
 	}
-	sess := &session{authorization: grant.Authorization, account: stored.Account, grant: id, successor: generation + 1}
+	sess := &session{authorization: grant.Authorization, account: &stored.Account, grant: id, successor: generation + 1}
 	if c.KeepsRefreshToken() {
 		sess.successor = generation
 	}

@@ -53,7 +53,7 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 	if c.MayAct != "" && a.UserID != "" {
 		t.MayAct = &token.Actor{Subject: string(c.MayAct)}
 	}
-	t.Roles = claims.Roles(c, &sess.account, t.Scopes)
+	t.Roles = claims.Roles(c, sess.account, t.Scopes)
 	var err error
 	sess.access, err = s.i.codec.WriteAccess(t, c)
 	return sess.access, "", err
@@ -136,7 +136,7 @@ func (s *idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dur
 		return "", errSession
 	}
 	now := s.i.now()
-	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, &sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
+	content := claims.IDToken(s.i.options.Issuer, c, sess.authorization, sess.account, r.GetGrantedScopes(), now, now.Add(lifetime))
 	s.i.nameGrant(sess, content)
 	text, err := s.i.codec.WriteID(ctx, content, sess.authorization, c, sess.access, "")
 	if err != nil {

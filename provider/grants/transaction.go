@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ory/fosite"
+
 	"sallyport/mfa"
 	"sallyport/provider/dpop"
 	"sallyport/storage"
@@ -20,7 +22,8 @@ type transaction struct {
 	verifier  string      // code_verifier
 	proof     *dpop.Proof // of the caller's key; nil: none
 
-	code *storage.GrantAccount // read for a code
+	code       *storage.GrantAccount // read for a code
+	redeemable *fosite.Request       // of the code, once it was found good; fosite asks twice
 
 	grant     *storage.GrantAccount // read at a refresh
 	presented int64                 // generation of the presented refresh token

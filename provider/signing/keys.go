@@ -123,7 +123,9 @@ func (k *Keys) Algorithms() []string {
 
 // Sign signs a payload with the newest active key of an algorithm.
 func (k *Keys) Sign(alg, typ string, payload []byte, now time.Time) (string, error) {
-	for _, key := range k.current.Load().signing {
+	signing := k.current.Load().signing
+	for i := range signing {
+		key := &signing[i]
 		if string(key.alg) != alg || !key.ActiveOn(now) {
 			continue
 		}

@@ -36,7 +36,7 @@ func (key *signingKey) header(typ string) (string, error) {
 // sign writes a token in the compact serialization (RFC 7515 section 7.1).
 func (key *signingKey) sign(typ string, payload []byte, random io.Reader) (string, error) {
 	header := key.headers[typ]
-	text := make([]byte, 0, len(header)+base64.RawURLEncoding.EncodedLen(len(payload))+1+base64.RawURLEncoding.EncodedLen(512))
+	text := make([]byte, 0, len(header)+base64.RawURLEncoding.EncodedLen(len(payload))+1+base64.RawURLEncoding.EncodedLen(key.signatureLen()))
 	text = append(text, header...)
 	text = base64.RawURLEncoding.AppendEncode(text, payload)
 	signature, err := key.signature(text, random)
@@ -45,6 +45,14 @@ func (key *signingKey) sign(typ string, payload []byte, random io.Reader) (strin
 	}
 	text = append(text, '.')
 	return string(base64.RawURLEncoding.AppendEncode(text, signature)), nil
+}
+
+// signatureLen returns the length of a signature in bytes (RFC 7518 sections 3.3 to 3.5, RFC 8032 section 5.1.6).
+func (key *signingKey) signatureLen() int {
+	if public, ok := key.public.(*rsa.PublicKey); ok {
+		return public.Size()
+	}
+	return 64
 }
 
 // signature signs a text (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1).

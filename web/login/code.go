@@ -96,7 +96,7 @@ func (p *Pages) beginCode(c *gin.Context, call signin.Call, choice exchange.Choi
 }
 
 func (p *Pages) proveCode(c *gin.Context, call signin.Call, choice exchange.Choice, passcode string) {
-	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	login, proven := p.provider.WithProof(&call.Step, call.Caller)
 	id := storage.ExchangeID(c.PostForm("exchange"))
 	err := error(&mfa.Error{Code: mfa.InvalidExchange}) // without one, only a user's attempt could be counted after its comparison
 	if id != "" {

@@ -77,7 +77,7 @@ func (p *Pages) mfa(c *gin.Context) {
 	if fit := p.verifier.Fit(call.Step.Login, choice, page.ResponseOf(c)); fit != choice {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
-	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	login, proven := p.provider.WithProof(&call.Step, call.Caller)
 	cookie := ""
 	if d.Remember = c.PostForm("remember") != ""; d.Remember {
 		login, cookie = p.provider.Remember(call.Step, call.Caller, login)

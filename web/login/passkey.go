@@ -76,7 +76,7 @@ func (p *Pages) loginByPasskey(c *gin.Context) {
 		return
 	}
 	method := signin.Challenged(call.Step, p.verifier.Info)
-	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	login, proven := p.provider.WithProof(&call.Step, call.Caller)
 	if err := p.verifier.First(c.Request.Context(), call.Caller, login, method, r); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
 			d := loginPage{Username: call.Step.LoginHint, Known: call.Step.Request.Subject != "", Focus: "username", Passkey: method}

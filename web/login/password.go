@@ -78,7 +78,7 @@ func (p *Pages) login(c *gin.Context) {
 		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty", Wrong: true})
 		return
 	}
-	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	login, proven := p.provider.WithProof(&call.Step, call.Caller)
 	if err := p.verifier.Password(c.Request.Context(), call.Caller, login, password); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showLogin(c, call, code, username, a) })
 		return

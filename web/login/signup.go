@@ -278,7 +278,7 @@ func (p *Pages) enter(c *gin.Context, done signup.Accepted) {
 		page.Redirect(c, away)
 		return
 	}
-	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	login, proven := p.provider.WithProof(&call.Step, call.Caller)
 	if err := p.verifier.Registered(c.Request.Context(), call.Caller, login, done.Authenticator, done.Proof); err != nil {
 		page.Redirect(c, away) // the account exists, whatever the login says
 		return
