@@ -18,7 +18,7 @@ import (
 var walBudget = []struct {
 	client string
 	most   int64
-}{{"plain", 6_500}, {"second", 10_000}}
+}{{"plain", 5_500}, {"second", 8_500}}
 
 // TestBudget checks the statements and commits of every step of a login on both databases
 // against docs/performance.md. It also fails if a step needs fewer: then lower the budget.

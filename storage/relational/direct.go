@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -27,12 +26,12 @@ func (e *Engine) quick(ctx context.Context, operation string, do func(querier) e
 		return e.read(ctx, operation, do)
 	}
 	return e.run(ctx, operation, false, func(ctx context.Context) error {
-		conn, err := e.direct.Acquire(ctx)
+		b, err := e.lease(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Release()
-		return do(querier{e: e, burst: &burst{e: e, ctx: ctx, conn: conn}})
+		defer b.release()
+		return do(querier{e: e, burst: b})
 	})
 }
 
@@ -43,12 +42,11 @@ func (e *Engine) burst(ctx context.Context, operation string, do func(querier) e
 		return e.step(ctx, operation, do)
 	}
 	return e.run(ctx, operation, true, func(ctx context.Context) error {
-		conn, err := e.direct.Acquire(ctx)
+		b, err := e.lease(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Release() // the pool discards a connection with an open transaction
-		b := &burst{e: e, ctx: ctx, conn: conn}
+		defer b.release()
 		var written []storage.Event
 		if err := do(querier{e: e, burst: b, written: &written}); err != nil {
 			b.rollback()
@@ -56,7 +54,7 @@ func (e *Engine) burst(ctx context.Context, operation string, do func(querier) e
 		}
 		err = b.commit()
 		if err == nil {
-			err = doubted(conn.Conn().PgConn())
+			err = doubted(b.state.conn)
 		}
 		if err == nil {
 			e.committed(written)
@@ -65,11 +63,38 @@ func (e *Engine) burst(ctx context.Context, operation string, do func(querier) e
 	})
 }
 
+// lease takes a connection of the pool for at most callWait: then it fails, and is closed.
+func (e *Engine) lease(ctx context.Context) (*burst, error) {
+	conn, err := e.direct.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state := stateOf(conn.Conn().PgConn())
+	state.expiry.Reset(callWait)
+	return &burst{e: e, ctx: ctx, conn: conn, state: state}, nil
+}
+
+// release returns the connection. The pool discards a closed one, and one with an open transaction.
+func (b *burst) release() {
+	if !b.state.expiry.Stop() {
+		b.discard()
+	}
+	b.conn.Release()
+}
+
+// discard closes the connection, which is not to be used again.
+func (b *burst) discard() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), rollbackWait)
+	defer cancel()
+	_ = b.conn.Conn().Close(ctx)
+}
+
 // burst collects the writes of a transaction.
 type burst struct {
 	e     *Engine
 	ctx   context.Context
 	conn  *pgxpool.Conn
+	state *connState
 	queue []write
 	begun bool
 }
@@ -115,9 +140,11 @@ func (b *burst) flush(last bool) error {
 	if len(b.queue) == 0 && !end {
 		return nil
 	}
-	var batch pgx.Batch
-	if !b.begun && !last {
-		batch.Queue("BEGIN")
+	m, begin := b.message(), !b.begun && !last
+	if begin {
+		if err := b.say(m, "BEGIN"); err != nil {
+			return err
+		}
 	}
 	for _, w := range b.queue {
 		expand := b.e.statements.expand
@@ -128,31 +155,35 @@ func (b *burst) flush(last bool) error {
 		if err != nil {
 			return err
 		}
-		batch.Queue(text, args...)
+		if err := b.say(m, text, args...); err != nil {
+			return err
+		}
 	}
 	if end {
-		batch.Queue("COMMIT")
+		if err := b.say(m, "COMMIT"); err != nil {
+			return err
+		}
 	}
-	results := b.conn.SendBatch(b.ctx, &batch)
-	err := b.read(results, !b.begun && !last, end)
-	// Without COMMIT the transaction ends after its last result: only Close reads how. A failure
+	results := m.send()
+	err := b.read(results, begin, end)
+	// Without COMMIT the transaction ends after its last result: only close reads how. A failure
 	// behind another one follows from that.
-	if closing := results.Close(); err == nil {
+	if closing := results.close(); err == nil {
 		err = closing
 	}
 	b.queue = nil
-	return err
+	return b.checked(err)
 }
 
-func (b *burst) read(results pgx.BatchResults, begin, end bool) error {
+func (b *burst) read(results results, begin, end bool) error {
 	if begin {
-		if _, err := results.Exec(); err != nil {
+		if _, err := results.next(); err != nil {
 			return err
 		}
 		b.begun = true
 	}
 	for _, w := range b.queue {
-		tag, err := results.Exec()
+		tag, err := results.next()
 		if missed(err) {
 			return w.outcome(0)
 		}
@@ -166,7 +197,7 @@ func (b *burst) read(results pgx.BatchResults, begin, end bool) error {
 	if !end {
 		return nil
 	}
-	tag, err := results.Exec()
+	tag, err := results.next()
 	if err != nil {
 		return err
 	}
@@ -213,9 +244,17 @@ func (b *burst) single(w write) error {
 	if err != nil {
 		return err
 	}
-	tag, err := b.conn.Exec(b.ctx, text, args...)
-	if err != nil {
+	m := b.message()
+	if err := b.say(m, text, args...); err != nil {
 		return err
+	}
+	results := m.send()
+	tag, err := results.next()
+	if closing := results.close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return b.checked(err)
 	}
 	return w.outcome(tag.RowsAffected())
 }
@@ -239,10 +278,29 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	if err != nil {
 		return err
 	}
-	rows, err := b.conn.Query(b.ctx, text, args...)
-	if err != nil {
+	m := b.message()
+	if err := b.say(m, text, args...); err != nil {
 		return err
 	}
-	defer rows.Close()
-	return scanned(rows, scan)
+	results := m.send()
+	err = results.rows(scan)
+	if closing := results.close(); err == nil {
+		err = closing
+	}
+	return b.checked(err)
+}
+
+func (b *burst) message() *message { return &message{to: b.state} }
+
+// say adds a statement to a message.
+func (b *burst) say(m *message, text string, args ...any) error {
+	return b.checked(m.add(b.ctx, text, args, b.e.pooled))
+}
+
+// checked closes a connection whose prepared statements are not what it takes them for.
+func (b *burst) checked(err error) error {
+	if stale(err) {
+		b.discard()
+	}
+	return err
 }

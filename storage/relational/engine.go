@@ -40,6 +40,7 @@ type Engine struct {
 	db      *gorm.DB // nil on SQLite
 	pool    *sql.DB
 	direct  *pgxpool.Pool // the same connections without database/sql; nil on SQLite
+	pooled  bool          // they lead through PgBouncer: a statement prepared on one is unknown to its next session
 	files   *files        // connections of calls on SQLite, where pool is for migrations and backups
 	close   func() error
 	reopen  func(context.Context) error // nil: the database is writable

@@ -41,6 +41,8 @@ const (
 	pgLockTimeout   = "55P03"
 	pgReadOnly      = "25006" // a standby or former primary
 	pgIdleTimeout   = "25P03"
+	pgPlanChanged   = "0A000" // "cached plan must not change result type", among others
+	pgNoStatement   = "26000"
 )
 
 // translate turns errors of the drivers into storage.ErrConflict and storage.ErrNotFound.

@@ -24,7 +24,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 		return err
 	}
 	e.schema = func() (schemaPool, error) { return postgresSchema(schema.Copy()) }
-	if pooled {
+	if e.pooled = pooled; pooled {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 		e.schema = func() (schemaPool, error) { return schemaPool{}, errPooled }
 	} else {

@@ -1,0 +1,231 @@
+package relational
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// connState is what belongs to a connection of the pool. Through PgBouncer a connection has many
+// sessions, so that only the types of a statement are kept, and it has no name.
+type connState struct {
+	conn   *pgconn.PgConn
+	expiry *time.Timer // fails what the connection waits for
+	// prepared are its statements, by their text.
+	prepared map[string]*pgconn.StatementDescription
+	named    int
+}
+
+const (
+	stateKey     = "sallyport: state" // in a connection's data
+	mostPrepared = 500                // lists of another length are another statement
+)
+
+// stateOf returns the state of a connection, whose expiry is stopped.
+func stateOf(conn *pgconn.PgConn) *connState {
+	data := conn.CustomData()
+	s, ok := data[stateKey].(*connState)
+	if !ok {
+		s = &connState{conn: conn, prepared: map[string]*pgconn.StatementDescription{}}
+		s.expiry = time.AfterFunc(time.Hour, func() { _ = conn.Conn().SetDeadline(past) })
+		data[stateKey] = s
+	}
+	return s
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// message is statements that are sent to PostgreSQL at once (docs/decisions/0191). It is a
+// transaction unless one is open.
+type message struct {
+	to    *connState
+	batch pgconn.Batch
+}
+
+// inBinary is the format of all results.
+var inBinary = []int16{pgtype.BinaryFormatCode}
+
+// add adds a statement with values as expand returns them.
+func (m *message) add(ctx context.Context, text string, args []any, pooled bool) error {
+	s, err := m.to.prepare(ctx, text, pooled)
+	if err != nil {
+		return err
+	}
+	if len(args) != len(s.ParamOIDs) {
+		return fmt.Errorf("%d values for %d parameters", len(args), len(s.ParamOIDs))
+	}
+	p := parametersPool.Get().(*parameters)
+	defer p.reset()
+	for i, arg := range args {
+		if err := p.add(arg, s.ParamOIDs[i]); err != nil {
+			return fmt.Errorf("parameter %d: %w", i+1, err)
+		}
+	}
+	if s.Name == "" {
+		m.batch.ExecParams(text, p.values, s.ParamOIDs, p.formats, inBinary)
+	} else {
+		m.batch.ExecStatement(s, p.values, p.formats, inBinary)
+	}
+	return nil
+}
+
+// prepare returns a statement of the connection.
+func (c *connState) prepare(ctx context.Context, text string, pooled bool) (*pgconn.StatementDescription, error) {
+	if s, ok := c.prepared[text]; ok {
+		return s, nil
+	}
+	if len(c.prepared) >= mostPrepared {
+		if err := c.drop(ctx); err != nil {
+			return nil, err
+		}
+	}
+	name := ""
+	if !pooled {
+		c.named++
+		name = "s" + strconv.Itoa(c.named)
+	}
+	s, err := c.conn.Prepare(ctx, name, text, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Fields) == 0 {
+		// One that returns no rows. pgconn would ask for its columns each time.
+		s.Fields = []pgconn.FieldDescription{{}}
+	}
+	c.prepared[text] = s
+	return s, nil
+}
+
+// drop makes room for a statement.
+func (c *connState) drop(ctx context.Context) error {
+	for text, s := range c.prepared {
+		delete(c.prepared, text)
+		if s.Name == "" {
+			return nil
+		}
+		return c.conn.Deallocate(ctx, s.Name)
+	}
+	return nil
+}
+
+// send sends the message. The results have to be closed. It ends with the lease of the connection,
+// not with a context, which pgconn would watch.
+func (m *message) send() results {
+	return results{m.to.conn.ExecBatch(context.Background(), &m.batch)}
+}
+
+// results are those of a message, one for each statement.
+type results struct{ all *pgconn.MultiResultReader }
+
+// next returns the outcome of the next statement.
+func (r results) next() (pgconn.CommandTag, error) {
+	if err := r.begin(); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return r.all.ResultReader().Close()
+}
+
+// begin moves to the next statement, or returns why there is none.
+func (r results) begin() error {
+	if r.all.NextResult() {
+		return nil
+	}
+	if err := r.all.Close(); err != nil {
+		return err
+	}
+	return errors.New("PostgreSQL returned no result")
+}
+
+// rows calls scan for every row of the next statement.
+func (r results) rows(scan func(scanner) error) error {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	in := r.all.ResultReader()
+	for in.NextRow() {
+		if err := scan(pgRow{in.FieldDescriptions(), in.Values()}); err != nil {
+			return err
+		}
+	}
+	_, err := in.Close()
+	return err
+}
+
+// close reads the end of the message: an implicit transaction ends there.
+func (r results) close() error { return r.all.Close() }
+
+// stale reports whether a prepared statement is not what the connection takes it for. It is then
+// closed.
+func stale(err error) bool {
+	state := sqlState(err)
+	return state == pgPlanChanged || state == pgNoStatement
+}
+
+// parameters are the values of a statement in the format of the protocol.
+type parameters struct {
+	values  [][]byte
+	formats []int16
+	texts   []byte
+}
+
+var parametersPool = sync.Pool{New: func() any { return new(parameters) }}
+
+func (p *parameters) reset() {
+	clear(p.values)
+	p.values, p.formats, p.texts = p.values[:0], p.formats[:0], p.texts[:0]
+	if cap(p.texts) <= 1<<16 {
+		parametersPool.Put(p)
+	}
+}
+
+// add adds a value for a parameter of a type.
+func (p *parameters) add(arg any, oid uint32) error {
+	from := len(p.texts)
+	format := int16(pgtype.TextFormatCode)
+	switch v := arg.(type) {
+	case nil:
+		p.values, p.formats = append(p.values, nil), append(p.formats, format)
+		return nil
+	case []byte:
+		if v == nil {
+			v = []byte{}
+		}
+		p.values, p.formats = append(p.values, v), append(p.formats, pgtype.BinaryFormatCode)
+		return nil
+	case string:
+		p.texts = append(p.texts, v...)
+	case bool:
+		p.texts = strconv.AppendBool(p.texts, v)
+	case int:
+		p.texts, format = appendInteger(p.texts, int64(v), oid)
+	case int64:
+		p.texts, format = appendInteger(p.texts, v, oid)
+	default:
+		switch x := reflect.ValueOf(arg); {
+		case x.Kind() == reflect.String:
+			p.texts = append(p.texts, x.String()...)
+		case x.CanInt():
+			p.texts, format = appendInteger(p.texts, x.Int(), oid)
+		default:
+			return fmt.Errorf("a value of type %T", arg)
+		}
+	}
+	p.values, p.formats = append(p.values, p.texts[from:len(p.texts):len(p.texts)]), append(p.formats, format)
+	return nil
+}
+
+func appendInteger(to []byte, v int64, oid uint32) ([]byte, int16) {
+	if oid == pgtype.Int8OID {
+		return binary.BigEndian.AppendUint64(to, uint64(v)), pgtype.BinaryFormatCode
+	}
+	return strconv.AppendInt(to, v, 10), pgtype.TextFormatCode
+}
