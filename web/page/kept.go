@@ -2,9 +2,9 @@ package page
 
 import (
 	"bytes"
-	"crypto/rand"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -155,12 +155,12 @@ func split(text []byte, h holes) *kept {
 }
 
 // probes returns a page with texts of the server in place of those of the user, and its holes. Nobody
-// can guess them, and each kind of place escapes them in another way.
+// can guess them before the response, and each kind of place escapes them in another way.
 func probes(v *Page, h holes, around string) (*Page, holes) {
 	h.texts = slices.Clone(h.texts)
 	for i, text := range h.texts {
 		if text != "" {
-			h.texts[i] = around + rand.Text() + "\x00\"&'+<>= `/%\u202e" + around
+			h.texts[i] = around + strconv.Itoa(i) + "-" + v.Nonce + "\x00\"&'+<>= `/%\u202e" + around
 		}
 	}
 	with := *v
