@@ -26,10 +26,14 @@ func (s *Server) background(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// SweepExpired removes expired rows, so few at a time that no lock is held for long, and
-// returns how many.
+// keepExpired is how long rows stay after they expire: the clock of this server may be ahead of
+// another's, which would forget what was used or revoked while it still accepts it.
+const keepExpired = time.Minute
+
+// SweepExpired removes rows that have expired by the clock of every server, so few at a time that no lock
+// is held for long, and returns how many.
 func (s *Server) SweepExpired(ctx context.Context) (int, error) {
-	return s.Store.Sweep(ctx, s.Now(), 250)
+	return s.Store.Sweep(ctx, s.Now().Add(-keepExpired), 250)
 }
 
 // sweep removes expired rows every minute.

@@ -76,7 +76,7 @@ func twoClocks(t *testing.T, a, b *server.Server, right, other *servertest.Clock
 			t.Fatalf("refresh: %v", refresh)
 		}
 	}
-	if _, err := b.Store.Sweep(t.Context(), other.Now(), 1000); err != nil {
+	if _, err := b.SweepExpired(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for name, s := range map[string]*server.Server{"the database's time": a, "another time": b} {
@@ -87,6 +87,42 @@ func twoClocks(t *testing.T, a, b *server.Server, right, other *servertest.Clock
 			}
 		}
 	}
+}
+
+// TestAServerAheadSweepsNothingThatIsValid is R-4: what a server whose clock is 10 s ahead sweeps, another
+// one still has to know, or the same one when its clock is set right. The attack: a token is revoked, and
+// once the record of that is gone it is good again until it expires.
+func TestAServerAheadSweepsNothingThatIsValid(t *testing.T) {
+	servertest.OnBothUnstarted(t, func(t *testing.T, settings string) {
+		clock := new(servertest.Clock)
+		s := servertest.New(t, settings, clock)
+		issued := s.Post("/token", url.Values{"grant_type": {"client_credentials"}})
+		token, _ := issued["access_token"].(string)
+		lifetime, _ := issued["expires_in"].(float64)
+		clock.Move(time.Duration(lifetime)*time.Second - 5*time.Second)
+		if !s.Active(token) {
+			t.Fatal("the token ended before its time")
+		}
+		r := httptest.NewRequest(http.MethodPost, "/revoke", strings.NewReader(url.Values{"token": {token}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("machine", "0123456789abcdef0123456789abcdef")
+		w := httptest.NewRecorder()
+		if s.Handler.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Fatalf("revoke: %d %s", w.Code, w.Body)
+		}
+		clock.Move(10 * time.Second)
+		if _, err := s.SweepExpired(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		clock.Move(-10 * time.Second)
+		if s.Active(token) {
+			t.Error("a revoked token is active again")
+		}
+		clock.Move(2 * time.Minute)
+		if n, err := s.SweepExpired(t.Context()); n == 0 || err != nil {
+			t.Errorf("swept %d, %v; want the record gone when every server knows that the token has expired", n, err)
+		}
+	})
 }
 
 // clockLogin begins at one server, proves at the other, and ends at the first. It returns the
