@@ -11,14 +11,11 @@ import (
 // Two proofs of one kind are worth one (NIST SP 800-63B section 4.2): a TOTP code and a
 // recovery code both show something the user has. amr holds "mfa" with two kinds.
 func Assess(fs []storage.Factor) (Level, []string) {
-	if len(fs) == 0 {
-		return None, nil
-	}
 	var amr []string
 	for i := range fs {
 		amr = append(amr, fs[i].AMR...)
 	}
-	level := weigh(fs).level()
+	level := levelOf(fs, nil)
 	if level.AtLeast(AAL2) {
 		amr = append(amr, "mfa")
 	}
@@ -26,45 +23,34 @@ func Assess(fs []storage.Factor) (Level, []string) {
 	return level, slices.Compact(amr)
 }
 
-// weight is what proofs are worth together.
-type weight struct {
-	any       bool
-	kind      storage.Kind // the first that was shown
-	kinds     bool         // more than one was
-	resistant bool
-	hardware  bool
-}
-
-func weigh(fs []storage.Factor) weight {
-	var w weight
-	for i := range fs {
-		w = w.with(&fs[i])
-	}
-	return w
-}
-
-func (w weight) with(f *storage.Factor) weight {
-	w.any = true
-	for _, k := range f.Kinds {
-		if w.kind == "" {
-			w.kind = k
+// levelOf returns the acr of proofs, and of one more if it is not nil.
+func levelOf(fs []storage.Factor, more *storage.Factor) Level {
+	var first storage.Kind
+	two, resistant, hardware := false, false, false
+	add := func(f *storage.Factor) {
+		for _, k := range f.Kinds {
+			if first == "" {
+				first = k
+			}
+			two = two || k != first
 		}
-		w.kinds = w.kinds || k != w.kind
+		resistant = resistant || f.PhishingResistant
+		hardware = hardware || f.PhishingResistant && f.Hardware
 	}
-	w.resistant = w.resistant || f.PhishingResistant
-	w.hardware = w.hardware || f.PhishingResistant && f.Hardware
-	return w
-}
-
-func (w weight) level() Level {
+	for i := range fs {
+		add(&fs[i])
+	}
+	if more != nil {
+		add(more)
+	}
 	switch {
-	case !w.any:
+	case len(fs) == 0 && more == nil:
 		return None
-	case !w.kinds:
+	case !two:
 		return AAL1
-	case !w.resistant:
+	case !resistant:
 		return AAL2
-	case !w.hardware:
+	case !hardware:
 		return PHR
 	}
 	return PHRH

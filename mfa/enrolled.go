@@ -12,25 +12,11 @@ import (
 // HasSecond reports whether an account holds a second factor, disabled ones included.
 // Something the user knows does not add to a password (NIST SP 800-63B section 4.2).
 func HasSecond(a *storage.Account, methods []Info) bool {
-	for n := range methods {
-		i := &methods[n]
-		if i.Second && slices.ContainsFunc(i.Kinds, func(k storage.Kind) bool { return k != storage.Know }) && i.enrolled(a, true) {
-			return true
-		}
-	}
-	return false
-}
-
-// enrolled reports whether an account has enrolled an authenticator of a method. disabled
-// includes authenticators disabled after too many failures.
-func (i *Info) enrolled(a *storage.Account, disabled bool) bool {
-	for n := range a.Authenticators {
-		x := &a.Authenticators[n]
-		if x.Method == i.Name && (disabled || x.State == storage.AuthenticatorActive) && IsEnrolled(*x) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return IsEnrolled(x) && slices.ContainsFunc(methods, func(i Info) bool {
+			return i.Second && i.Name == x.Method && slices.ContainsFunc(i.Kinds, func(k storage.Kind) bool { return k != storage.Know })
+		})
+	})
 }
 
 // IsEnrolled reports whether the enrolment of an authenticator is confirmed and it has uses
@@ -49,17 +35,15 @@ func UsesLeft(a storage.Authenticator) int64 { return max(maxUses(a)-a.Counter, 
 // maxUses returns how often an authenticator can be used in total; 0: no limit.
 func maxUses(a storage.Authenticator) int64 {
 	var d struct{ Uses int64 }
-	if !mentions(a.Data, `"uses"`) || json.Unmarshal(a.Data, &d) != nil {
+	if !mayHave(a.Data, `"uses"`) || json.Unmarshal(a.Data, &d) != nil {
 		return 0
 	}
 	return d.Uses
 }
 
-// mentions reports whether the data of an authenticator may have a member. Most have none of those that
-// say something about every method, and are not decoded to find that out.
-func mentions(data json.RawMessage, member string) bool {
-	return bytes.Contains(data, []byte(member))
-}
+// mayHave reports whether data may have a member, quoted as methods write it. Most data has none of
+// those that policy asks for, and need not be decoded for every method in turn.
+func mayHave(data json.RawMessage, name string) bool { return bytes.Contains(data, []byte(name)) }
 
 // DisplayName returns the name shown for a user: user name, e-mail address, phone number or,
 // without any of them, the ID.

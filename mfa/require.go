@@ -25,7 +25,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 	}
 	v := Verdict{Factors: t.validFactors(a, fs, required.Since, now)}
 	t.familiar = t.News(v.Factors) == NewNothing && HasSecond(a, methods)
-	t.two = p.Passwordless && severalMethods(v.Factors)
+	t.two = p.Passwordless && methodsOf(v.Factors) > 1
 	v.ACR, v.AMR = Assess(v.Factors)
 	for _, f := range v.Factors {
 		v.AuthTime = f.At // of the newest proof
@@ -78,9 +78,9 @@ func (t Rules) Allows(i Info) bool {
 
 // info returns an allowed method by name.
 func (t Rules) info(name string) (Info, bool) {
-	for n := range t.Methods {
-		if i := &t.Methods[n]; i.Name == name {
-			return *i, t.Allows(*i)
+	for _, i := range t.Methods {
+		if i.Name == name {
+			return i, t.Allows(i)
 		}
 	}
 	return Info{}, false
@@ -159,7 +159,7 @@ func (t Rules) spares(a *storage.Account, given []storage.Factor, required Requi
 		return false
 	}
 	i, allowed := t.info(f.Method)
-	return allowed && i.Second && FactorValid(a, i, *f) && reaches(given, f, t.policyLevel(a))
+	return allowed && i.Second && FactorValid(a, i, *f) && levelOf(given, f).AtLeast(t.policyLevel(a))
 }
 
 // targetLevel is RequiredLevel raised to the first voluntary level that can be reached.
@@ -174,32 +174,30 @@ func (t Rules) targetLevel(a *storage.Account, given []storage.Factor, required 
 }
 
 func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bool {
-	every := weigh(given)
-	if every.level().AtLeast(l) {
+	if levelOf(given, nil).AtLeast(l) {
 		return true
 	}
-	identified := t.identifies(given)
-	for n := range t.Methods {
-		i := &t.Methods[n]
-		if !t.Allows(*i) || !i.enrolled(a, false) {
-			continue
-		}
-		f := FactorOf(*i, a)
-		if identified && reaches(given, &f, l) {
+	every := given
+	for _, i := range t.EnrolledMethods(a, false) {
+		if t.identifies(given) && t.reaches(given, FactorOf(i, a), l) {
 			return true
 		}
-		every = every.with(&f)
+		every = append(every[:len(every):len(every)], FactorOf(i, a))
 	}
-	return !identified && every.level().AtLeast(l)
+	return !t.identifies(given) && levelOf(every, nil).AtLeast(l)
 }
 
 // EnrolledMethods returns the allowed methods the account has enrolled, in the order of
 // Methods. disabled includes authenticators disabled after too many failures.
 func (t Rules) EnrolledMethods(a *storage.Account, disabled bool) []Info {
 	var out []Info
-	for n := range t.Methods {
-		if i := &t.Methods[n]; t.Allows(*i) && i.enrolled(a, disabled) {
-			out = append(out, *i)
+	for _, i := range t.Methods {
+		for n := range a.Authenticators {
+			x := &a.Authenticators[n]
+			if x.Method == i.Name && (disabled || x.State == storage.AuthenticatorActive) && IsEnrolled(*x) && t.Allows(i) {
+				out = append(out, i)
+				break
+			}
 		}
 	}
 	return out
@@ -225,17 +223,14 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 			return NeedUnmet, nil
 		}
 		// A passkey is enrolled beside another second factor once that is proven.
-		if !weigh(given).level().AtLeast(AAL2) {
+		if !levelOf(given, nil).AtLeast(AAL2) {
 			if need, methods := t.heldFor(a, given, AAL2); len(methods) > 0 {
 				return need, methods
 			}
 			return NeedUnmet, nil
 		}
 	}
-	enrol := t.methodNames(func(i Info) bool {
-		f := FactorOf(i, nil)
-		return i.Second && i.Enrolls && reaches(given, &f, policy)
-	})
+	enrol := t.methodNames(func(i Info) bool { return i.Second && i.Enrolls && t.reaches(given, FactorOf(i, nil), policy) })
 	if len(enrol) == 0 {
 		return NeedUnmet, nil
 	}
@@ -246,11 +241,10 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 // only the user's own setting demands another proof. Nobody should have to use up a recovery code,
 // so there are none where recovery codes alone are left.
 func (t Rules) afterCode(a *storage.Account, given []storage.Factor, required Requirements) []string {
-	if !t.Policy.Passwordless || slices.ContainsFunc(given, func(f storage.Factor) bool { i, _ := t.info(f.Method); return i.First }) {
-		return nil
-	}
 	t.two = true
-	if !weigh(given).level().AtLeast(t.targetLevel(a, given, required)) {
+	level := levelOf(given, nil)
+	replaced := !slices.ContainsFunc(given, func(f storage.Factor) bool { i, _ := t.info(f.Method); return i.First })
+	if !t.Policy.Passwordless || !replaced || !level.AtLeast(t.targetLevel(a, given, required)) {
 		return nil
 	}
 	var out []string
@@ -266,25 +260,24 @@ func (t Rules) afterCode(a *storage.Account, given []storage.Factor, required Re
 	return out
 }
 
-func severalMethods(fs []storage.Factor) bool {
-	return slices.ContainsFunc(fs, func(f storage.Factor) bool { return f.Method != fs[0].Method })
+func methodsOf(fs []storage.Factor) int {
+	names := map[string]bool{}
+	for _, f := range fs {
+		names[f.Method] = true
+	}
+	return len(names)
 }
 
 // heldFor returns the methods of an account with which the proofs given reach a level, disabled
 // ones included: second factors, or else first factors.
 func (t Rules) heldFor(a *storage.Account, given []storage.Factor, needed Level) (Need, []string) {
 	var firsts, seconds []string
-	for n := range t.Methods {
-		i := &t.Methods[n]
-		if !i.Second && !i.First || !t.Allows(*i) || !i.enrolled(a, true) {
-			continue
-		}
-		f := FactorOf(*i, a)
+	for _, i := range t.EnrolledMethods(a, true) {
 		switch {
-		case !reaches(given, &f, needed):
+		case !t.reaches(given, FactorOf(i, a), needed):
 		case i.Second:
 			seconds = append(seconds, i.Name)
-		default:
+		case i.First:
 			firsts = append(firsts, i.Name)
 		}
 	}
@@ -295,8 +288,8 @@ func (t Rules) heldFor(a *storage.Account, given []storage.Factor, needed Level)
 }
 
 // reaches reports whether a proof in addition to those given reaches a level.
-func reaches(given []storage.Factor, f *storage.Factor, l Level) bool {
-	return weigh(given).with(f).level().AtLeast(l)
+func (t Rules) reaches(given []storage.Factor, f storage.Factor, l Level) bool {
+	return levelOf(given, &f).AtLeast(l)
 }
 
 // FactorOf returns the factor that a proof with a method would add: with the best authenticator
@@ -306,25 +299,26 @@ func FactorOf(i Info, a *storage.Account) storage.Factor {
 	if a == nil {
 		return best
 	}
-	var own *storage.Factor
-	for _, x := range a.Authenticators {
-		if x.Method != i.Name || !IsEnrolled(x) {
+	var own storage.Factor
+	for n := range a.Authenticators {
+		x := &a.Authenticators[n]
+		if x.Method != i.Name || !IsEnrolled(*x) {
 			continue
 		}
-		f, differs := shownBy(&i, &x)
+		f, differs := shownBy(i, *x)
 		if !differs {
-			best.Hardware = best.Hardware && i.Hardware(x)
+			best.Hardware = best.Hardware && i.Hardware(*x)
 			return best
 		}
-		if own == nil || len(f.Kinds) > len(own.Kinds) || len(f.Kinds) == len(own.Kinds) && f.Hardware && !own.Hardware {
-			own = &f
+		if own.Method == "" || len(f.Kinds) > len(own.Kinds) || len(f.Kinds) == len(own.Kinds) && f.Hardware && !own.Hardware {
+			own = f
 		}
 	}
-	if own == nil {
+	if own.Method == "" {
 		best.Hardware = false
 		return best
 	}
-	return *own
+	return own
 }
 
 // inHardware reports whether an authenticator of an account keeps its key in hardware, as is known now.
@@ -343,27 +337,21 @@ type Shown struct {
 
 // shownBy returns the factor that a proof with an authenticator would add; false: that of its
 // method.
-func shownBy(i *Info, x *storage.Authenticator) (storage.Factor, bool) {
-	if !mentions(x.Data, `"kinds"`) {
-		return storage.Factor{}, false
-	}
+func shownBy(i Info, x storage.Authenticator) (storage.Factor, bool) {
 	var s Shown
-	if json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
+	if !mayHave(x.Data, `"kinds"`) || json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
 		return storage.Factor{}, false
 	}
 	return storage.Factor{Method: x.Method, Authenticator: x.ID, Kinds: s.Kinds, AMR: s.AMR, PhishingResistant: s.PhishingResistant,
-		Hardware: i.Hardware != nil && i.Hardware(*x)}, true
+		Hardware: i.Hardware != nil && i.Hardware(x)}, true
 }
 
 // FactorValid reports whether a proof is still valid: its authenticator exists, even if
 // disabled since, and its password is unchanged.
 func FactorValid(a *storage.Account, i Info, f storage.Factor) bool {
-	for n := range a.Authenticators {
-		if x := &a.Authenticators[n]; x.State != storage.AuthenticatorPending && FactorMatches(*x, i, f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return x.State != storage.AuthenticatorPending && FactorMatches(x, i, f)
+	})
 }
 
 // FactorMatches reports whether a proof was given with an authenticator as it is now. For
