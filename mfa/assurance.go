@@ -11,43 +11,68 @@ import (
 // Two proofs of one kind are worth one (NIST SP 800-63B section 4.2): a TOTP code and a
 // recovery code both show something the user has. amr holds "mfa" with two kinds.
 func Assess(fs []storage.Factor) (Level, []string) {
-	if len(fs) == 0 {
-		return None, nil
-	}
-	var kinds []storage.Kind
 	var amr []string
-	resistant, hardware := false, false
-	for _, f := range fs {
-		kinds = append(kinds, f.Kinds...)
-		amr = append(amr, f.AMR...)
-		resistant = resistant || f.PhishingResistant
-		hardware = hardware || f.PhishingResistant && f.Hardware
+	for i := range fs {
+		amr = append(amr, fs[i].AMR...)
 	}
-	slices.Sort(kinds)
-	level := AAL1
-	if len(slices.Compact(kinds)) > 1 {
-		level = AAL2
+	level := levelOf(fs, nil)
+	if level.AtLeast(AAL2) {
 		amr = append(amr, "mfa")
-	}
-	if level == AAL2 && resistant {
-		level = PHR
-	}
-	if level == PHR && hardware {
-		level = PHRH
 	}
 	slices.Sort(amr)
 	return level, slices.Compact(amr)
+}
+
+// levelOf returns the acr of proofs, and of one more if it is not nil.
+func levelOf(fs []storage.Factor, more *storage.Factor) Level {
+	var first storage.Kind
+	two, resistant, hardware := false, false, false
+	add := func(f *storage.Factor) {
+		for _, k := range f.Kinds {
+			if first == "" {
+				first = k
+			}
+			two = two || k != first
+		}
+		resistant = resistant || f.PhishingResistant
+		hardware = hardware || f.PhishingResistant && f.Hardware
+	}
+	for i := range fs {
+		add(&fs[i])
+	}
+	if more != nil {
+		add(more)
+	}
+	switch {
+	case len(fs) == 0 && more == nil:
+		return None
+	case !two:
+		return AAL1
+	case !resistant:
+		return AAL2
+	case !hardware:
+		return PHR
+	}
+	return PHRH
 }
 
 // AtLeast reports whether a level equals or exceeds other. No level reaches an unknown one.
 func (l Level) AtLeast(other Level) bool { return rank(l) >= rank(other) }
 
 func rank(l Level) int {
-	levels := []Level{None, AAL1, AAL2, PHR, PHRH}
-	if i := slices.Index(levels, l); i >= 0 {
-		return i
+	switch l {
+	case None:
+		return 0
+	case AAL1:
+		return 1
+	case AAL2:
+		return 2
+	case PHR:
+		return 3
+	case PHRH:
+		return 4
 	}
-	return len(levels)
+	return 5
 }
 
 func higher(a, b Level) Level {

@@ -159,8 +159,7 @@ func (t Rules) spares(a *storage.Account, given []storage.Factor, required Requi
 		return false
 	}
 	i, allowed := t.info(f.Method)
-	best, _ := Assess(append(given[:len(given):len(given)], *f))
-	return allowed && i.Second && FactorValid(a, i, *f) && best.AtLeast(t.policyLevel(a))
+	return allowed && i.Second && FactorValid(a, i, *f) && levelOf(given, f).AtLeast(t.policyLevel(a))
 }
 
 // targetLevel is RequiredLevel raised to the first voluntary level that can be reached.
@@ -175,7 +174,7 @@ func (t Rules) targetLevel(a *storage.Account, given []storage.Factor, required 
 }
 
 func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bool {
-	if level, _ := Assess(given); level.AtLeast(l) {
+	if levelOf(given, nil).AtLeast(l) {
 		return true
 	}
 	every := given
@@ -185,8 +184,7 @@ func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bo
 		}
 		every = append(every[:len(every):len(every)], FactorOf(i, a))
 	}
-	best, _ := Assess(every)
-	return !t.identifies(given) && best.AtLeast(l)
+	return !t.identifies(given) && levelOf(every, nil).AtLeast(l)
 }
 
 // EnrolledMethods returns the allowed methods the account has enrolled, in the order of
@@ -194,10 +192,12 @@ func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bo
 func (t Rules) EnrolledMethods(a *storage.Account, disabled bool) []Info {
 	var out []Info
 	for _, i := range t.Methods {
-		if t.Allows(i) && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-			return x.Method == i.Name && IsEnrolled(x) && (disabled || x.State == storage.AuthenticatorActive)
-		}) {
-			out = append(out, i)
+		for n := range a.Authenticators {
+			x := &a.Authenticators[n]
+			if x.Method == i.Name && (disabled || x.State == storage.AuthenticatorActive) && IsEnrolled(*x) && t.Allows(i) {
+				out = append(out, i)
+				break
+			}
 		}
 	}
 	return out
@@ -223,7 +223,7 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 			return NeedUnmet, nil
 		}
 		// A passkey is enrolled beside another second factor once that is proven.
-		if level, _ := Assess(given); !level.AtLeast(AAL2) {
+		if !levelOf(given, nil).AtLeast(AAL2) {
 			if need, methods := t.heldFor(a, given, AAL2); len(methods) > 0 {
 				return need, methods
 			}
@@ -242,7 +242,7 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 // so there are none where recovery codes alone are left.
 func (t Rules) afterCode(a *storage.Account, given []storage.Factor, required Requirements) []string {
 	t.two = true
-	level, _ := Assess(given)
+	level := levelOf(given, nil)
 	replaced := !slices.ContainsFunc(given, func(f storage.Factor) bool { i, _ := t.info(f.Method); return i.First })
 	if !t.Policy.Passwordless || !replaced || !level.AtLeast(t.targetLevel(a, given, required)) {
 		return nil
@@ -289,8 +289,7 @@ func (t Rules) heldFor(a *storage.Account, given []storage.Factor, needed Level)
 
 // reaches reports whether a proof in addition to those given reaches a level.
 func (t Rules) reaches(given []storage.Factor, f storage.Factor, l Level) bool {
-	best, _ := Assess(append(given[:len(given):len(given)], f))
-	return best.AtLeast(l)
+	return levelOf(given, &f).AtLeast(l)
 }
 
 // FactorOf returns the factor that a proof with a method would add: with the best authenticator
@@ -300,25 +299,26 @@ func FactorOf(i Info, a *storage.Account) storage.Factor {
 	if a == nil {
 		return best
 	}
-	var own *storage.Factor
-	for _, x := range a.Authenticators {
-		if x.Method != i.Name || !IsEnrolled(x) {
+	var own storage.Factor
+	for n := range a.Authenticators {
+		x := &a.Authenticators[n]
+		if x.Method != i.Name || !IsEnrolled(*x) {
 			continue
 		}
-		f, differs := shownBy(i, x)
+		f, differs := shownBy(i, *x)
 		if !differs {
-			best.Hardware = best.Hardware && i.Hardware(x)
+			best.Hardware = best.Hardware && i.Hardware(*x)
 			return best
 		}
-		if own == nil || len(f.Kinds) > len(own.Kinds) || len(f.Kinds) == len(own.Kinds) && f.Hardware && !own.Hardware {
-			own = &f
+		if own.Method == "" || len(f.Kinds) > len(own.Kinds) || len(f.Kinds) == len(own.Kinds) && f.Hardware && !own.Hardware {
+			own = f
 		}
 	}
-	if own == nil {
+	if own.Method == "" {
 		best.Hardware = false
 		return best
 	}
-	return *own
+	return own
 }
 
 // inHardware reports whether an authenticator of an account keeps its key in hardware, as is known now.
@@ -339,7 +339,7 @@ type Shown struct {
 // method.
 func shownBy(i Info, x storage.Authenticator) (storage.Factor, bool) {
 	var s Shown
-	if json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
+	if !mayHave(x.Data, `"kinds"`) || json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
 		return storage.Factor{}, false
 	}
 	return storage.Factor{Method: x.Method, Authenticator: x.ID, Kinds: s.Kinds, AMR: s.AMR, PhishingResistant: s.PhishingResistant,

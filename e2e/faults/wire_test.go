@@ -189,8 +189,8 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 // A statement is prepared once on a connection, under a name that is the same on every one, and then
 // bound by this name.
 var (
-	prepared = regexp.MustCompile("(stmtcache_[0-9a-f]+)\x00(COMMIT|BEGIN|INSERT|UPDATE|DELETE|WITH w AS)")
-	bound    = regexp.MustCompile("(?s)B....\x00(stmtcache_[0-9a-f]+)\x00")
+	prepared = regexp.MustCompile("((?:stmtcache|hot)_[0-9a-f]+)\x00(COMMIT|BEGIN|INSERT|UPDATE|DELETE|WITH w AS)")
+	bound    = regexp.MustCompile("(?s)B....\x00((?:stmtcache|hot)_[0-9a-f]+)\x00")
 )
 
 // commits reports whether a packet ends a transaction: with COMMIT, or with writes outside of one.

@@ -60,7 +60,7 @@ func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte, otherwis
 	in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
 		factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), blob(trackRequest), int64(r.Initiations),
 		micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt), blob(r.Parent), blob(r.Opener), r.Restarts, nameList(r.Names))
-	return q.write(write{text: "INSERT INTO " + in.into + " VALUES " + in.sql.String() + " ON CONFLICT (hash) DO NOTHING", args: in.args, otherwise: otherwise})
+	return q.write(write{text: in.text(q, "ON CONFLICT (hash) DO NOTHING"), args: in.args, otherwise: otherwise})
 }
 
 // putLogin creates a detached login. Its request lives as long as the login and, without a

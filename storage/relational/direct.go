@@ -63,14 +63,18 @@ func (e *Engine) burst(ctx context.Context, operation string, do func(querier) e
 	})
 }
 
-// lease takes a connection of the pool for at most callWait: then it fails, and is closed.
+// lease takes a connection of the pool until the deadline of the call: then it fails, and is closed.
 func (e *Engine) lease(ctx context.Context) (*burst, error) {
 	conn, err := e.direct.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	state := stateOf(conn.Conn().PgConn())
-	state.expiry.Reset(callWait)
+	left := callWait
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	state.expiry.Reset(left)
 	return &burst{e: e, ctx: ctx, conn: conn, state: state}, nil
 }
 

@@ -2,7 +2,9 @@ package relational
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -21,7 +23,6 @@ type connState struct {
 	expiry *time.Timer // fails what the connection waits for
 	// prepared are its statements, by their text.
 	prepared map[string]*pgconn.StatementDescription
-	named    int
 }
 
 const (
@@ -90,8 +91,8 @@ func (c *connState) prepare(ctx context.Context, text string, pooled bool) (*pgc
 	}
 	name := ""
 	if !pooled {
-		c.named++
-		name = "s" + strconv.Itoa(c.named)
+		sum := sha256.Sum256([]byte(text)) // so that it has the same name on every connection
+		name = "hot_" + hex.EncodeToString(sum[:12])
 	}
 	s, err := c.conn.Prepare(ctx, name, text, nil)
 	if err != nil {
@@ -177,7 +178,8 @@ type parameters struct {
 	texts   []byte
 }
 
-var parametersPool = sync.Pool{New: func() any { return new(parameters) }}
+// A part of no buffer would be nil, and an empty text NULL.
+var parametersPool = sync.Pool{New: func() any { return &parameters{texts: make([]byte, 0, 512)} }}
 
 func (p *parameters) reset() {
 	clear(p.values)

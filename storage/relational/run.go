@@ -166,11 +166,8 @@ func (e *Engine) change(ctx context.Context, operation string, transaction bool,
 	})
 }
 
-// common is the path of all calls on SQLite, and of those that are not hot on PostgreSQL. It takes at
-// most callWait, even if the database does not respond.
+// common is the path of all calls on SQLite, and of those that are not hot on PostgreSQL.
 func (e *Engine) common(ctx context.Context, writes, transaction bool, q querier, do func(querier) error) error {
-	ctx, cancel := context.WithTimeout(ctx, callWait)
-	defer cancel()
 	if e.files != nil {
 		return e.files.with(writes, func(f *file) error {
 			q.call = &call{ctx, f, &e.statements}
@@ -211,8 +208,11 @@ func (e *Engine) run(ctx context.Context, operation string, writes bool, once fu
 }
 
 // attempt waits for a connection, runs once, retries after a deadlock or a serialization
-// failure, and adds the operation to errors other than ErrConflict and ErrNotFound.
+// failure, and adds the operation to errors other than ErrConflict and ErrNotFound. It takes
+// at most callWait with all of these, even if the database does not respond.
 func (e *Engine) attempt(ctx context.Context, operation string, writes bool, once func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
 	release, err := e.acquire(ctx, writes)
 	if err != nil {
 		return e.failed(operation, err)

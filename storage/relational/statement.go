@@ -14,6 +14,7 @@ type statements struct {
 	numbered bool
 	mu       sync.RWMutex
 	texts    map[shape]string
+	inserts  map[inserting]string
 }
 
 // shape tells apart what a statement becomes: lists of another length are another text.
@@ -67,6 +68,31 @@ func (s *statements) shaped(key shape, args []any) (string, []any, error) {
 		s.mu.Unlock()
 	}
 	return out, values, nil
+}
+
+// inserting tells INSERT statements apart.
+type inserting struct {
+	into, ending  string
+	rows, columns int
+}
+
+// insert returns the text of an INSERT statement, before it is expanded.
+func (s *statements) insert(key inserting) string {
+	s.mu.RLock()
+	text, ok := s.inserts[key]
+	s.mu.RUnlock()
+	if ok {
+		return text
+	}
+	row := "(?" + strings.Repeat(",?", key.columns-1) + ")"
+	text = "INSERT INTO " + key.into + " VALUES " + row + strings.Repeat(","+row, key.rows-1) + " " + key.ending
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.inserts) >= maxTexts || s.inserts == nil {
+		s.inserts = map[inserting]string{}
+	}
+	s.inserts[key] = text
+	return text
 }
 
 // length is the number of values of a list among the arguments.

@@ -37,3 +37,19 @@ func TestStatementsAreExpandedForTheirDriver(t *testing.T) {
 		t.Errorf("%d texts are kept, want 4", got)
 	}
 }
+
+// TestInsertsHaveARowForEach: another number of rows, table or ending is another text.
+func TestInsertsHaveARowForEach(t *testing.T) {
+	s := &statements{}
+	for range 2 { // the second time from the cache
+		for want, key := range map[string]inserting{
+			"INSERT INTO t (a) VALUES (?) ":                         {into: "t (a)", rows: 1, columns: 1},
+			"INSERT INTO t (a, b) VALUES (?,?),(?,?) ":              {into: "t (a, b)", rows: 2, columns: 2},
+			"INSERT INTO t (a, b) VALUES (?,?) ON CONFLICT NOTHING": {into: "t (a, b)", rows: 1, columns: 2, ending: "ON CONFLICT NOTHING"},
+		} {
+			if got := s.insert(key); got != want {
+				t.Errorf("%+v = %q, want %q", key, got, want)
+			}
+		}
+	}
+}

@@ -168,19 +168,19 @@ func (skip) Scan(any) error { return nil }
 
 // insertion collects rows for one INSERT statement.
 type insertion struct {
-	into string // up to VALUES
-	rows int
-	sql  strings.Builder
-	args []any
+	into          string // up to VALUES
+	rows, columns int
+	args          []any
 }
 
 func insertInto(into string) *insertion { return &insertion{into: into} }
 
 func (i *insertion) add(values ...any) {
-	if i.rows++; i.rows > 1 {
-		i.sql.WriteByte(',')
+	i.columns = len(values)
+	if i.rows++; i.rows == 1 {
+		i.args = values
+		return
 	}
-	i.sql.WriteString("(?" + strings.Repeat(",?", len(values)-1) + ")")
 	i.args = append(i.args, values...)
 }
 
@@ -189,6 +189,9 @@ func (i *insertion) run(q querier, ending string) error {
 	if i.rows == 0 {
 		return nil
 	}
-	err := q.send("INSERT INTO "+i.into+" VALUES "+i.sql.String()+" "+ending, i.args...)
-	return err
+	return q.send(i.text(q, ending), i.args...)
+}
+
+func (i *insertion) text(q querier, ending string) string {
+	return q.e.statements.insert(inserting{i.into, ending, i.rows, i.columns})
 }

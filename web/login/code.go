@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,6 +33,29 @@ type codePage struct {
 	Others   []string // other methods that can replace the password
 	Left     int      // tries left for the code
 	Pause    int      // seconds until another code can be sent
+}
+
+// codeShape is what the page shows of codePage, without what is personal.
+type codeShape struct {
+	method, others               string
+	digits, minutes, left, pause int
+	known, began, numeric, sends bool
+}
+
+// Kept is that of page.Data.
+func (d codePage) Kept() (page.Kept, bool) {
+	shape := codeShape{d.Method, strings.Join(d.Others, " "), d.Digits, d.Minutes, d.Left, d.Pause, d.Known, d.Exchange != "", d.Numeric, d.Sends}
+	k := page.Kept{Shape: shape, Texts: []string{d.Username}}
+	if d.Exchange != "" {
+		k.Random = []string{string(d.Exchange)}
+	}
+	return k, true
+}
+
+// With is that of page.Data.
+func (d codePage) With(texts []string) any {
+	d.Username = texts[0]
+	return d
 }
 
 // codeMethods returns the names of the methods that can replace the password in a login. A user who

@@ -30,18 +30,25 @@ type loginPage struct {
 
 // loginShape is what the page shows of loginPage.
 type loginShape struct {
-	focus, codes   string
-	forgot, signUp bool
-	ceremony       any
+	focus, codes          string
+	known, forgot, signUp bool
+	ceremony              any
 }
 
-// Kept is that of page.Data. A page with a name on it is not kept.
-func (d loginPage) Kept() (shape any, random []string, ok bool) {
-	if d.Username != "" || d.Known || d.Passkey != "" {
-		return nil, nil, false
+// Kept is that of page.Data. The options of a ceremony for a known user name their passkeys.
+func (d loginPage) Kept() (page.Kept, bool) {
+	if d.Known && d.Call != "" || d.Passkey != "" {
+		return page.Kept{}, false
 	}
 	ceremony, random, ok := d.Shape(d.request)
-	return loginShape{d.Focus, strings.Join(d.Codes, " "), d.Forgot, d.SignUp, ceremony}, random, ok
+	shape := loginShape{d.Focus, strings.Join(d.Codes, " "), d.Known, d.Forgot, d.SignUp, ceremony}
+	return page.Kept{Shape: shape, Random: random, Texts: []string{d.Username}}, ok
+}
+
+// With is that of page.Data.
+func (d loginPage) With(texts []string) any {
+	d.Username = texts[0]
+	return d
 }
 
 func (p *Pages) loginForm(c *gin.Context) {

@@ -27,7 +27,7 @@ func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 		}
 	}
 	if call.Step.Request.Subject != "" {
-		v.Account = call.Step.LoginHint
+		v.Account, v.User = call.Step.LoginHint, call.Step.Request.Subject
 	}
 	return v
 }

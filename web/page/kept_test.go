@@ -20,14 +20,32 @@ type room struct {
 	Name string
 	Key  string // random
 	Hide string // shown, but not part of the shape
+	Text string // personal
+	More string // personal
 }
 
-func (r room) Kept() (any, []string, bool) { return r.Name, []string{r.Key}, r.Name != "mine" }
+func (r room) Kept() (Kept, bool) {
+	return Kept{Shape: r.Name, Random: []string{r.Key}, Texts: []string{r.Text, r.More}}, r.Name != "mine"
+}
+
+func (r room) With(texts []string) any {
+	r.Text, r.More = texts[0], texts[1]
+	return r
+}
 
 var rooms = fstest.MapFS{
 	"templates/room.html": {Data: []byte(`{{define "title"}}Room{{end}}{{define "content"}}<p title="{{.Data.Key}}">{{.Data.Name}} {{.Support}} {{.Data.Hide}}</p>` +
 		`<a href="{{.On "/x"}}">{{.CSRF}}</a><script nonce="{{.Nonce}}">let key = {{.Data.Key}}</script>{{if .Alert}}{{.Alert.Key}}{{end}}{{.Account}}{{end}}`)},
-	"templates/cut.html": {Data: []byte(`{{define "title"}}Cut{{end}}{{define "content"}}{{slice .CSRF 0 4}} {{len .Data.Name}}{{end}}`)},
+	"templates/person.html": {Data: []byte(`{{define "title"}}{{.Data.Text}}{{end}}{{define "content"}}{{template "account" .}}<p title="{{.Data.Text}}" data-x='a {{.Data.More}} b'>{{.Data.More}}, {{.T "client.policy" "Client" .Data.Text}} ` +
+		`{{if .Data.More}}Secured{{end}} &amp; Continue to</p><textarea>{{.Data.Text}}</textarea><button>{{.T "account.restart"}}</button><script nonce="{{.Nonce}}"></script>{{end}}`)},
+	"templates/link.html":    {Data: []byte(`{{define "title"}}Link{{end}}{{define "content"}}<a href="/x?name={{.Data.Text}}">x</a>{{end}}`)},
+	"templates/path.html":    {Data: []byte(`{{define "title"}}Link{{end}}{{define "content"}}<a href="{{.Data.Text}}">x</a>{{end}}`)},
+	"templates/bare.html":    {Data: []byte(`{{define "title"}}Link{{end}}{{define "content"}}<a title={{.Data.Text}}>x</a>{{end}}`)},
+	"templates/script.html":  {Data: []byte(`{{define "title"}}Script{{end}}{{define "content"}}<script nonce="{{.Nonce}}">let name = {{.Data.Text}}</script>{{end}}`)},
+	"templates/initial.html": {Data: []byte(`{{define "title"}}Initial{{end}}{{define "content"}}{{slice .Data.Text 0 1}}{{end}}`)},
+	"templates/length.html":  {Data: []byte(`{{define "title"}}Length{{end}}{{define "content"}}{{len .Data.Text}}{{end}}`)},
+	"templates/same.html":    {Data: []byte(`{{define "title"}}Same{{end}}{{define "content"}}{{if eq .Data.Text .Data.More}}both{{else}}two{{end}} {{.Data.Text}}{{end}}`)},
+	"templates/cut.html":     {Data: []byte(`{{define "title"}}Cut{{end}}{{define "content"}}{{slice .CSRF 0 4}} {{len .Data.Name}}{{end}}`)},
 }
 
 func keeping(t *testing.T) *Look {
@@ -87,7 +105,8 @@ func TestAPageIsRenderedUntilTwoDifferInRandomValuesOnly(t *testing.T) {
 func TestThePageOfSomebodyIsNotKept(t *testing.T) {
 	l, languages := keeping(t), []string{"en"}
 	for what, change := range map[string]func(*Page){
-		"a user":              func(v *Page) { v.Account = "ada" },
+		"a user twice":        func(v *Page) { v.Account, v.User = "ada", "u-1" },
+		"one name":            func(v *Page) { v.Account = "ada" },
 		"an alert":            func(v *Page) { v.Alert = &Alert{Key: "status.500"} },
 		"frames":              func(v *Page) { v.Frames = []string{"https://rp.example"} },
 		"data that says so":   func(v *Page) { v.Data = room{Name: "mine", Key: strings.Repeat("k", 32)} },
@@ -158,8 +177,8 @@ func TestManyMayWriteKeptPages(t *testing.T) {
 
 // A page of another value of any field is another page, or is not kept.
 func TestAShapeHasEveryFieldOfAPage(t *testing.T) {
-	same := []string{"Product", "Static", "Least", "Contact"}         // on every page of a Look
-	random := []string{"Nonce", "Support", "CSRF", "Request", "Here"} // Here: below
+	same := []string{"Product", "Static", "Least", "Contact"}                            // on every page of a Look
+	random := []string{"Nonce", "Support", "CSRF", "Request", "Here", "Account", "User"} // Here: below; Account: in texts
 	l := keeping(t)
 	zero, _, ok := shapeOf("room", l.roomPage(1, room{Name: "hall"}))
 	if !ok {
@@ -202,5 +221,73 @@ func TestAShapeHasEveryFieldOfAPage(t *testing.T) {
 	v.Here += "&then=x"
 	if s, _, ok := shapeOf("room", v); ok && s.here == zero.here {
 		t.Error("another address is not in the shape of a page")
+	}
+}
+
+// hostile are names that a page must show to their user alone, and as they are.
+var hostile = []string{"ada", "bob & \"sons\" <b>", "'+`=", "\x00null\x00", "\u202ertl\u202c", strings.Repeat("long", 5000), "Continue to", "strong", "<strong>", "</p>", "&amp;",
+	"a", "bc", "nonce-", "\xff\xfe invalid", "{{.CSRF}}", "\ufdd0\uffff", "ünï", "a\r\nb", "%27", "javascript:alert(1)"}
+
+// personal returns the page of one of the hostile names.
+func (l *Look) personal(lang string, languages []string, n int, more string) *Page {
+	v := l.roomPage(n, room{Name: "hall", Text: hostile[(n+7)%len(hostile)], More: more})
+	v.speaker, v.languages = l.texts.in(lang), languages
+	v.Account, v.User = hostile[n%len(hostile)], storage.UserID(fmt.Sprint("u-", n))
+	return v
+}
+
+func TestANameIsAHoleInAKeptPage(t *testing.T) {
+	l, languages := keeping(t), []string{"en", "de"}
+	for _, lang := range languages {
+		for i := range 3 * len(hostile) {
+			more := hostile[i%len(hostile)] // the name of the account, once more
+			if got, want := writeRoom(t, l, "person", l.personal(lang, languages, i, more)), i < 2; got != want {
+				t.Errorf("page %d in %s was rendered: %v, want %v", i, lang, got, want)
+			}
+		}
+		for i := range 4 {
+			writeRoom(t, l, "person", l.personal(lang, languages, i, "")) // another shape
+		}
+	}
+}
+
+// Whatever the first names are, a page is cut at none of them.
+func TestNoPageIsCutAtAName(t *testing.T) {
+	languages := []string{"en"}
+	for i := range hostile {
+		l := keeping(t)
+		for n := range 4 {
+			writeRoom(t, l, "person", l.personal("en", languages, i+n, hostile[(i+2*n)%len(hostile)]))
+		}
+	}
+}
+
+// A template that does more with a name than to show it as HTML or in an attribute is rendered.
+func TestANameThatIsNotShownAsItIsKeepsNoPage(t *testing.T) {
+	l, languages := keeping(t), []string{"en"}
+	for _, name := range []string{"link", "path", "bare", "script", "initial", "length", "same"} {
+		for i := range 6 {
+			v := l.personal("en", languages, i, "bob")
+			if v.Data = (room{Name: "hall", Text: fmt.Sprint("ada", i), More: fmt.Sprint("ada", i), Key: v.Data.(room).Key}); !writeRoom(t, l, name, v) {
+				t.Errorf("page %d of %s was kept", i, name)
+			}
+		}
+	}
+}
+
+// What a shape forgets of one user must not be shown to another, however often that user comes first.
+func TestPagesOfOneUserProveNothing(t *testing.T) {
+	l, languages := keeping(t), []string{"en"}
+	for i := range 8 {
+		v := l.personal("en", languages, i, "x")
+		v.User, v.Data = "u-ada", room{Name: "hall", Hide: "address of ada", Text: fmt.Sprint(i), Key: v.Data.(room).Key}
+		if !writeRoom(t, l, "room", v) {
+			t.Errorf("page %d was kept", i)
+		}
+	}
+	for i := range 4 {
+		v := l.personal("en", languages, 20+i, "x")
+		v.Data = room{Name: "hall", Hide: "address of bob", Text: fmt.Sprint(i), Key: v.Data.(room).Key}
+		writeRoom(t, l, "room", v)
 	}
 }

@@ -110,7 +110,8 @@ type Page struct {
 	Support string // correlation id of the response
 	Contact string // the operator's contact; "": none
 	CSRF    string
-	Account string // of the user; "": not identified
+	Account string         // of the user; "": not identified
+	User    storage.UserID // whose page it is, where the page may be kept; "": not identified
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
