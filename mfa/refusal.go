@@ -22,10 +22,9 @@ type Refusal struct {
 
 type refusalKey struct{}
 
-// WithRefusal returns a context that collects why its request is refused, for Refused.
-func WithRefusal(ctx context.Context) (context.Context, *Refusal) {
-	r := &Refusal{}
-	return context.WithValue(ctx, refusalKey{}, r), r
+// WithRefusal returns a context in which Refused collects why the request is refused.
+func WithRefusal(ctx context.Context, r *Refusal) context.Context {
+	return context.WithValue(ctx, refusalKey{}, r)
 }
 
 // Refused adds to what the log will say about the request. What is already known stays: the code

@@ -268,7 +268,8 @@ func (h *fixture) call(serve func(http.ResponseWriter, *http.Request, mfa.Caller
 
 func (h *fixture) callFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	w := httptest.NewRecorder()
-	ctx, refusal := mfa.WithRefusal(r.Context())
+	refusal := &mfa.Refusal{}
+	ctx := mfa.WithRefusal(r.Context(), refusal)
 	serve(w, r.WithContext(ctx), v)
 	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String(), Refusal: *refusal}
 	if w.Code >= http.StatusBadRequest && refusal.Reason == "" {

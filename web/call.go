@@ -29,10 +29,11 @@ type call struct {
 	certificates []*x509.Certificate // that the caller has the key of, and its chain
 	browser      string              // binding cookie, read or just created
 	nonce        string              // of the page's policy; "": not created yet
-	caller       *mfa.Caller
+	caller       mfa.Caller
+	known        bool       // caller is
 	query        url.Values // nil: not parsed yet
 	cookies      []*http.Cookie
-	refusal      *mfa.Refusal
+	refusal      mfa.Refusal
 }
 
 // begin gives the request its correlation id and determines the caller's address.
@@ -42,8 +43,7 @@ func (s *server) begin(c *gin.Context) {
 	defer s.counters.Running.Dec()
 	k := &call{server: s, correlation: s.correlationID()}
 	k.address = s.address(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"))
-	ctx, refusal := mfa.WithRefusal(c.Request.Context())
-	k.refusal, c.Request = refusal, c.Request.WithContext(ctx)
+	c.Request = c.Request.WithContext(mfa.WithRefusal(c.Request.Context(), &k.refusal))
 	k.cookies = c.Request.Cookies()
 	c.Set(callKey, k)
 	c.Header(CorrelationHeader, k.correlation)

@@ -16,12 +16,12 @@ import (
 // Caller returns who makes the request, and from where.
 func Caller(c *gin.Context) mfa.Caller {
 	k := callOf(c)
-	if k.caller == nil {
+	if !k.known {
 		country := ""
 		if of := k.server.o.Country; of != nil {
 			country = of(k.address)
 		}
-		k.caller = &mfa.Caller{
+		k.known, k.caller = true, mfa.Caller{
 			Country:       country,
 			Session:       Cookie(c, SessionCookie),
 			Device:        Cookie(c, DeviceCookie),
@@ -36,7 +36,7 @@ func Caller(c *gin.Context) mfa.Caller {
 			Locale:        preferred(c, nil),
 		}
 	}
-	v := *k.caller
+	v := k.caller
 	v.Browser = k.browser // Bind may have created it
 	return v
 }

@@ -20,7 +20,10 @@ import (
 // limits refuses oversized and malformed requests (H-8, H-9). It parses and checks a form
 // for all surfaces; any other body is cut off at the limit.
 func (s *server) limits(c *gin.Context) {
-	kind, _, unclear := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	kind, unclear := form, error(nil)
+	if sent := c.GetHeader("Content-Type"); sent != form {
+		kind, _, unclear = mime.ParseMediaType(sent)
+	}
 	most := s.o.MaxBody
 	if unclear == nil && kind == form {
 		most = maxBody // also where other bodies may be longer: forms are read before authentication
@@ -40,8 +43,11 @@ func (s *server) limits(c *gin.Context) {
 		s.refuse(c, *f)
 		return
 	}
-	if c.Request.ContentLength != 0 && most <= maxBody { // the admin API reads longer bodies after authentication
-		c.Request.Body = whole(c.Request.Body)
+	switch {
+	case c.Request.PostForm != nil:
+		c.Request.Body = http.NoBody // it is read
+	case c.Request.ContentLength != 0 && most <= maxBody: // the admin API reads longer bodies after authentication
+		c.Request.Body = whole(c.Request.Body, c.Request.ContentLength)
 	}
 	c.Next()
 }
@@ -49,10 +55,18 @@ func (s *server) limits(c *gin.Context) {
 // form is the media type of forms.
 const form = "application/x-www-form-urlencoded"
 
+// readAll reads a body that says how long it is, at once if it is as short as most forms.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	const short = 4 << 10 // callers say what they like
+	b := bytes.NewBuffer(make([]byte, 0, min(max(length, 0), short)+bytes.MinRead))
+	_, err := b.ReadFrom(body)
+	return b.Bytes(), err
+}
+
 // whole reads a body before the deadline of the request begins: a slow caller must not get
 // the response for a slow server. The handler gets an error when it reads the body.
-func whole(body io.ReadCloser) io.ReadCloser {
-	text, err := io.ReadAll(body)
+func whole(body io.ReadCloser, length int64) io.ReadCloser {
+	text, err := readAll(body, length)
 	if err != nil {
 		return io.NopCloser(io.MultiReader(bytes.NewReader(text), broken{err}))
 	}
@@ -137,18 +151,22 @@ var errTooMany = errors.New("too many parameters")
 // parseForm does what Request.ParseForm does, without parsing the query again. It counts the
 // parameters before it makes anything of them.
 func parseForm(r *http.Request, query url.Values) error {
-	text, err := io.ReadAll(r.Body)
+	body, err := readAll(r.Body, r.ContentLength)
 	if err != nil {
 		return err
 	}
-	if parameters(string(text))+parameters(r.URL.RawQuery) > maxParams {
+	text := string(body)
+	if parameters(text)+parameters(r.URL.RawQuery) > maxParams {
 		return errTooMany
 	}
-	form, err := input.Form(string(text))
+	form, err := input.Form(text)
 	if err != nil {
 		return err
 	}
-	r.PostForm, r.Form = form, make(url.Values, len(form)+len(query))
+	if r.PostForm, r.Form = form, form; len(query) == 0 {
+		return nil
+	}
+	r.Form = make(url.Values, len(form)+len(query))
 	for _, part := range []url.Values{form, query} {
 		for name, values := range part {
 			if before, ok := r.Form[name]; ok {

@@ -25,7 +25,7 @@ func Refused(c *gin.Context, r mfa.Refusal) { mfa.Refused(c.Request.Context(), r
 // error for a client that is sent by a redirect.
 func (s *server) logRefusal(c *gin.Context, method string, code int) {
 	k := callOf(c)
-	r := *k.refusal
+	r := k.refusal
 	if code < http.StatusBadRequest && r.Reason == "" {
 		return
 	}

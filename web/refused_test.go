@@ -43,7 +43,8 @@ func TestOnlyNamesAreLoggedAsNames(t *testing.T) {
 
 // The code closest to the cause knows most.
 func TestTheFirstReasonStays(t *testing.T) {
-	ctx, r := mfa.WithRefusal(t.Context())
+	r := &mfa.Refusal{}
+	ctx := mfa.WithRefusal(t.Context(), r)
 	mfa.Refused(ctx, mfa.Refusal{Client: "shop"})
 	mfa.Refused(ctx, mfa.Refusal{Reason: "wrong_secret", Client: "other"})
 	mfa.Refused(ctx, mfa.Refusal{Reason: "invalid_client", Parameter: "scope", Value: "x"})

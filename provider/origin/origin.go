@@ -22,7 +22,7 @@ const longest = 300
 // international name in its ASCII form, without the default port. "" for every other text, such
 // as a URI with a private-use scheme.
 func Of(text string) string {
-	if o := usual(text); o != "" {
+	if o := usual(text); o != "" || text == "" {
 		return o
 	}
 	return parsed(text)
@@ -70,13 +70,20 @@ func usual(text string) string {
 			rest, scheme = text[len(s):], len(s)
 		}
 	}
-	name, path, _ := strings.Cut(rest, "/")
-	if len(name) > longest || !isPlain(name) || strings.ContainsFunc(path, func(r rune) bool {
+	place, path, _ := strings.Cut(rest, "/")
+	name, port, ported := strings.Cut(place, ":")
+	if len(place) > longest || !isPlain(name) || ported && !isUsual(port) || strings.ContainsFunc(path, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/-._~", r)
 	}) {
 		return ""
 	}
-	return text[:scheme+len(name)]
+	return text[:scheme+len(place)]
+}
+
+// isUsual reports whether a port is the default of no scheme, and written as browsers write it.
+func isUsual(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n >= 1000 && port[0] != '0'
 }
 
 // Secure reports whether a URL is https, or http on a loopback host, which no network is on the way to.
