@@ -33,7 +33,7 @@ MEMORY := $(shell findmnt -nb -o AVAIL,OPTIONS /dev/shm 2>/dev/null | awk '$$1 >
 test: needs ## run all tests, with the race detector, on SQLite and PostgreSQL, in a real browser
 	$(MEMORY) CGO_ENABLED=1 GOGC=400 go test $(RACE) -p $$(($$(nproc) + 1)) -vet=off -tags $(TAGS) -timeout 45m ./...
 
-# The tests need the PostgreSQL server programs, PgBouncer, nginx, HAProxy, Chromium, Node.js and a C
+# The tests need the PostgreSQL server programs, Patroni, etcd, PgBouncer, nginx, HAProxy, Chromium, Node.js and a C
 # compiler (for the race detector). Install what is missing, or name it and fail: no test of `make test`
 # but those of `make clients` is skipped.
 needs:
@@ -44,8 +44,7 @@ clients: needs ## test with oauth2-proxy and Spring Security, which `make test` 
 	SALLYPORT_TEST_CLIENTS=long go test -tags $(TAGS) -v -count 1 -run 'TestOAuth2Proxy|TestSpringSecurity' ./e2e
 
 # RUN=regexp selects tests, CHARTS is the folder of the charts it draws; docs/reliability.md has the rest.
-faults: ## inject faults, the long form: machines that die, full disks, kills, floods
-	deploy/needs faults
+faults: needs ## inject faults, the long form: machines that die, full disks, kills, floods
 	@mkdir -p $(or $(CHARTS),bin)
 	SALLYPORT_TEST_FAULTS=long SALLYPORT_TEST_CHARTS=$(abspath $(or $(CHARTS),bin)) \
 		go test -tags $(TAGS) -v -count 1 -timeout 60m -run '$(RUN)' ./e2e/faults

@@ -1,8 +1,7 @@
 // Package faults injects faults into the environment of a running server: the database
 // fails, is slow, recovers, is replaced; the disk is full; the process is killed; it is
-// flooded. Each test names its rule. `go test` runs a short form of all of them but
-// TestPatroni, `make faults` the long one (SALLYPORT_TEST_FAULTS=long). docs/reliability.md
-// has the figures.
+// flooded. Each test names its rule. `go test` runs a short form of all of them, `make faults`
+// the long one (SALLYPORT_TEST_FAULTS=long). docs/reliability.md has the figures.
 package faults
 
 import (

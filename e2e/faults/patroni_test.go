@@ -18,12 +18,13 @@ import (
 )
 
 // ha is the set-up of deploy/ha on loopback, from its files: machines with PostgreSQL under
-// Patroni, etcd, HAProxy and PgBouncer. What a machine receives, and its way to etcd, are wires.
+// Patroni, three etcds, HAProxy and PgBouncer. What a machine receives, and its ways to etcd, are wires.
 type ha struct {
 	t       *testing.T
 	dir     string
 	user    *syscall.SysProcAttr // who runs PostgreSQL
 	nodes   []*node
+	etcds   [3]*etcd
 	primary string // address of HAProxy
 	pooled  string // DSN of PgBouncer
 	direct  string // DSN of the primary, past PgBouncer
@@ -31,11 +32,13 @@ type ha struct {
 
 // node is a machine with PostgreSQL.
 type node struct {
-	ha                       *ha
-	name, dir                string
-	postgres, rest           int // ports of the processes
-	etcd, inPostgres, inREST *wire
-	patroni                  *exec.Cmd
+	ha                 *ha
+	name, dir          string
+	postgres, rest     int      // ports of the processes
+	etcd               *etcd    // on this machine
+	etcds              [3]*wire // its ways to them
+	inPostgres, inREST *wire
+	patroni            *exec.Cmd
 }
 
 // everyPassword is every password of the files of deploy/ha.
@@ -47,14 +50,12 @@ func newHA(t *testing.T, size int) *ha {
 	dir, user := newLifeline(t)
 	h := &ha{t: t, dir: dir, user: user}
 	h.certificates()
-	peer, client := h.port(), h.port()
-	etcd := h.render("etcd.env", map[string]string{"/var/lib/etcd/sallyport": h.file("etcd"),
-		"=http://10.0.0.1:2379": fmt.Sprintf("=http://127.0.0.1:%d", client), "=http://10.0.0.1:2380": fmt.Sprintf("=http://127.0.0.1:%d", peer),
-		",db2=http://10.0.0.2:2380,db3=http://10.0.0.3:2380": ""})
-	h.run("etcd", strings.Split(strings.TrimSpace(etcd), "\n"), "etcd", "--unsafe-no-fsync")
+	h.quorum()
 	for i := range size {
-		n := &node{ha: h, name: fmt.Sprintf("db%d", i+1), dir: h.file(fmt.Sprintf("db%d", i+1)), postgres: h.port(), rest: h.port()}
-		n.etcd = newWire(t, fmt.Sprintf("127.0.0.1:%d", client))
+		n := &node{ha: h, name: fmt.Sprintf("db%d", i+1), dir: h.file(fmt.Sprintf("db%d", i+1)), postgres: h.port(), rest: h.port(), etcd: h.etcds[i]}
+		for i, e := range h.etcds {
+			n.etcds[i] = newWire(t, fmt.Sprintf("127.0.0.1:%d", e.client))
+		}
 		n.inPostgres, n.inREST = newWire(t, fmt.Sprintf("127.0.0.1:%d", n.postgres)), newWire(t, fmt.Sprintf("127.0.0.1:%d", n.rest))
 		h.nodes = append(h.nodes, n)
 		n.configure()
@@ -140,7 +141,7 @@ func (h *ha) run(name string, env []string, command ...string) *exec.Cmd {
 		c.Env = append(c.Env, "HOME="+h.dir)
 	}
 	if err := c.Start(); err != nil {
-		h.t.Fatalf("%v (deploy/needs long installs what is missing)", err)
+		h.t.Fatalf("%v (deploy/needs installs what is missing)", err)
 	}
 	h.t.Cleanup(func() {
 		_ = c.Process.Kill()
@@ -170,13 +171,15 @@ func (n *node) configure() {
 		"connect_address: 10.0.0.1:8008": "connect_address: " + n.inREST.host(),
 		"listen: 10.0.0.1:5432":          fmt.Sprintf("listen: 127.0.0.1:%d", n.postgres),
 		"connect_address: 10.0.0.1:5432": "connect_address: " + n.inPostgres.host(),
-		`"10.0.0.1:2379", "10.0.0.2:2379", "10.0.0.3:2379"`: `"` + n.etcd.host() + `"`,
-		"/var/lib/postgresql/15/main":                       filepath.Join(n.dir, "data"),
-		"/usr/lib/postgresql/15/bin":                        bin,
-		"/var/lib/postgresql/pgpass":                        filepath.Join(n.dir, "pgpass"),
-		"/var/run/postgresql":                               n.dir,
-		"/etc/patroni":                                      h.dir,
-		"10.0.0.0/29":                                       "127.0.0.0/8", "10.0.0.0/24": "127.0.0.0/8",
+		`"10.0.0.1:2379", "10.0.0.2:2379", "10.0.0.3:2379"`: fmt.Sprintf("%q, %q, %q", n.etcds[0].host(), n.etcds[1].host(), n.etcds[2].host()),
+		"loop_wait: 5":                pick("loop_wait: 1", "loop_wait: 5"),
+		"retry_timeout: 5":            pick("retry_timeout: 3", "retry_timeout: 5"),
+		"/var/lib/postgresql/15/main": filepath.Join(n.dir, "data"),
+		"/usr/lib/postgresql/15/bin":  bin,
+		"/var/lib/postgresql/pgpass":  filepath.Join(n.dir, "pgpass"),
+		"/var/run/postgresql":         n.dir,
+		"/etc/patroni":                h.dir,
+		"10.0.0.0/29":                 "127.0.0.0/8", "10.0.0.0/24": "127.0.0.0/8",
 		"local all postgres peer": "local all postgres trust", // root runs the tests
 		"REST_PASSWORD":           everyPassword,
 		"SUPERUSER_PASSWORD":      everyPassword,
@@ -189,6 +192,12 @@ func (n *node) configure() {
 func (n *node) start() {
 	n.ha.t.Helper()
 	n.patroni = n.ha.run(n.name, nil, "patroni", n.ha.file(n.name+".yml"))
+}
+
+// restart starts what signal killed.
+func (n *node) restart() {
+	n.ha.startEtcd(n.etcd)
+	n.start()
 }
 
 // rests reports whether a check of Patroni's REST interface succeeds.
@@ -228,6 +237,9 @@ func (n *node) processes() []int {
 
 // signal signals the machine's processes, all or those of PostgreSQL alone.
 func (n *node) signal(s syscall.Signal, all bool) {
+	if all {
+		_ = n.etcd.cmd.Process.Signal(s)
+	}
 	for i, process := range n.processes() {
 		if i > 0 || all {
 			_ = syscall.Kill(process, s)
@@ -235,9 +247,10 @@ func (n *node) signal(s syscall.Signal, all bool) {
 	}
 }
 
-// cut is the network of a machine: with hole it receives nothing and does not reach etcd.
+// cut is the network of a machine: with hole it receives nothing and does not reach etcd. Its own etcd
+// stays with the others.
 func (n *node) cut(state linkState) {
-	for _, w := range []*wire{n.etcd, n.inPostgres, n.inREST} {
+	for _, w := range append(n.etcds[:], n.inPostgres, n.inREST) {
 		w.set(state)
 	}
 }

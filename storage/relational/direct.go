@@ -248,15 +248,11 @@ func (b *burst) single(w write) error {
 	if err != nil {
 		return err
 	}
-	m := b.message()
-	if err := b.say(m, text, args...); err != nil {
-		return err
+	result, err := b.state.ask(b.ctx, text, args, b.e.pooled)
+	if err != nil {
+		return b.checked(err)
 	}
-	results := m.send()
-	tag, err := results.next()
-	if closing := results.close(); err == nil {
-		err = closing
-	}
+	tag, err := result.Close()
 	if err != nil {
 		return b.checked(err)
 	}
@@ -282,13 +278,16 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	if err != nil {
 		return err
 	}
-	m := b.message()
-	if err := b.say(m, text, args...); err != nil {
-		return err
+	result, err := b.state.ask(b.ctx, text, args, b.e.pooled)
+	if err != nil {
+		return b.checked(err)
 	}
-	results := m.send()
-	err = results.rows(scan)
-	if closing := results.close(); err == nil {
+	var row pgRow
+	for err == nil && result.NextRow() {
+		row.fields, row.values = result.FieldDescriptions(), result.Values()
+		err = scan(&row)
+	}
+	if _, closing := result.Close(); err == nil {
 		err = closing
 	}
 	return b.checked(err)

@@ -57,7 +57,30 @@ var inBinary = []int16{pgtype.BinaryFormatCode}
 
 // add adds a statement with values as expand returns them.
 func (m *message) add(ctx context.Context, text string, args []any, pooled bool) error {
-	s, err := m.to.prepare(ctx, text, pooled)
+	return m.to.bind(ctx, text, args, pooled, func(s *pgconn.StatementDescription, p *parameters) {
+		if s.Name == "" {
+			m.batch.ExecParams(text, p.values, s.ParamOIDs, p.formats, inBinary)
+		} else {
+			m.batch.ExecStatement(s, p.values, p.formats, inBinary)
+		}
+	})
+}
+
+// ask sends a message of one statement, in the connection's own buffer. The result has to be closed.
+func (c *connState) ask(ctx context.Context, text string, args []any, pooled bool) (out *pgconn.ResultReader, err error) {
+	err = c.bind(ctx, text, args, pooled, func(s *pgconn.StatementDescription, p *parameters) {
+		if s.Name == "" {
+			out = c.conn.ExecParams(context.Background(), text, p.values, s.ParamOIDs, p.formats, inBinary)
+		} else {
+			out = c.conn.ExecStatement(context.Background(), s, p.values, p.formats, inBinary)
+		}
+	})
+	return out, err
+}
+
+// bind prepares a statement and encodes its values, which use must not keep.
+func (c *connState) bind(ctx context.Context, text string, args []any, pooled bool, use func(*pgconn.StatementDescription, *parameters)) error {
+	s, err := c.prepare(ctx, text, pooled)
 	if err != nil {
 		return err
 	}
@@ -71,11 +94,7 @@ func (m *message) add(ctx context.Context, text string, args []any, pooled bool)
 			return fmt.Errorf("parameter %d: %w", i+1, err)
 		}
 	}
-	if s.Name == "" {
-		m.batch.ExecParams(text, p.values, s.ParamOIDs, p.formats, inBinary)
-	} else {
-		m.batch.ExecStatement(s, p.values, p.formats, inBinary)
-	}
+	use(s, p)
 	return nil
 }
 
@@ -127,38 +146,15 @@ func (m *message) send() results {
 // results are those of a message, one for each statement.
 type results struct{ all *pgconn.MultiResultReader }
 
-// next returns the outcome of the next statement.
+// next returns the outcome of the next statement, or why there is none.
 func (r results) next() (pgconn.CommandTag, error) {
-	if err := r.begin(); err != nil {
-		return pgconn.CommandTag{}, err
-	}
-	return r.all.ResultReader().Close()
-}
-
-// begin moves to the next statement, or returns why there is none.
-func (r results) begin() error {
 	if r.all.NextResult() {
-		return nil
+		return r.all.ResultReader().Close()
 	}
 	if err := r.all.Close(); err != nil {
-		return err
+		return pgconn.CommandTag{}, err
 	}
-	return errors.New("PostgreSQL returned no result")
-}
-
-// rows calls scan for every row of the next statement.
-func (r results) rows(scan func(scanner) error) error {
-	if err := r.begin(); err != nil {
-		return err
-	}
-	in := r.all.ResultReader()
-	for in.NextRow() {
-		if err := scan(pgRow{in.FieldDescriptions(), in.Values()}); err != nil {
-			return err
-		}
-	}
-	_, err := in.Close()
-	return err
+	return pgconn.CommandTag{}, errors.New("PostgreSQL returned no result")
 }
 
 // close reads the end of the message: an implicit transaction ends there.

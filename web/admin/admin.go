@@ -137,7 +137,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for _, x := range s.routes() {
 		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
 			v, ok := s.caller(c)
-			if ok && s.knownQuery(c, x.query) {
+			if ok && s.knownQuery(c, x.query) && s.settled(c) {
 				x.serve(c, v)
 			}
 		})
@@ -146,4 +146,17 @@ func (s *Surface) Mount(r gin.IRouter) {
 	// check the server before sending it a key.
 	r.GET(Base+"/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", description) })
 	r.GET(Base+"/server", s.identify)
+}
+
+// settled reports whether everything that a change may find, and say is done or gone, would survive a
+// failover: a try before it may have made a commit that no standby has. Otherwise it refuses the call.
+func (s *Surface) settled(c *gin.Context) bool {
+	if c.Request.Method == http.MethodGet {
+		return true
+	}
+	if err := s.Records.Store.Settle(c.Request.Context()); err != nil {
+		s.fail(c, err)
+		return false
+	}
+	return true
 }

@@ -4,7 +4,8 @@
 -- +goose NO TRANSACTION
 -- +goose Up
 ALTER TABLE authenticators ADD COLUMN IF NOT EXISTS credential BYTEA;
-CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS authenticators_credential ON authenticators (credential) WHERE credential IS NOT NULL;
+DROP INDEX IF EXISTS authenticators_credential;
+CREATE UNIQUE INDEX CONCURRENTLY authenticators_credential ON authenticators (credential) WHERE credential IS NOT NULL;
 
 -- +goose Down
 DROP INDEX CONCURRENTLY IF EXISTS authenticators_credential;
