@@ -21,10 +21,9 @@ run: ## run a development server with test users and a demo application
 
 # The race detector does not look into packages that compute on text that never changes or on values
 # of their own: expressions, templates being parsed, numbers, and SQLite, which is translated from C
-# and shares no memory between connections that it could judge. Without them tests take two thirds of
-# the time. None of them may use sync.Map or an atomic pointer: the linker may take their copy of such
-# generic code for the whole program, and the detector then misses what orders two accesses. Collecting
-# garbage less often saves a third of the rest.
+# and shares no memory between connections that it could judge. None of them may use sync.Map or an
+# atomic pointer: the linker may take their copy of such generic code for the whole program, and the
+# detector then misses what orders two accesses. Collecting garbage less often saves a third of the rest.
 RACE := -race -gcflags=modernc.org/...=-race=false -gcflags=golang.org/x/crypto/argon2=-race=false -gcflags=golang.org/x/crypto/blake2b=-race=false -gcflags=golang.org/x/text/...=-race=false -gcflags=crypto/internal/fips140/bigmod=-race=false -gcflags=crypto/internal/fips140/nistec/...=-race=false -gcflags=math/big=-race=false -gcflags=regexp/...=-race=false -gcflags=html/template=-race=false -gcflags=text/template/parse=-race=false -gcflags=strings=-race=false -gcflags=strconv=-race=false -gcflags=unicode/...=-race=false
 
 # Databases wait for their disk at each commit, which is most of the time of their tests. In

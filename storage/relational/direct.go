@@ -69,13 +69,14 @@ func (e *Engine) lease(ctx context.Context) (*burst, error) {
 	if err != nil {
 		return nil, err
 	}
-	state := stateOf(conn.Conn().PgConn())
-	left := callWait
-	if deadline, ok := ctx.Deadline(); ok {
-		left = time.Until(deadline)
+	b := &burst{e: e, ctx: ctx, conn: conn, state: stateOf(conn.Conn().PgConn())}
+	deadline, _ := ctx.Deadline() // of attempt
+	b.state.expiry.Reset(time.Until(deadline))
+	if err := b.state.trim(ctx); err != nil {
+		b.release()
+		return nil, err
 	}
-	state.expiry.Reset(left)
-	return &burst{e: e, ctx: ctx, conn: conn, state: state}, nil
+	return b, nil
 }
 
 // release returns the connection. The pool discards a closed one, and one with an open transaction.

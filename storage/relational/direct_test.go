@@ -89,6 +89,18 @@ func TestACommitThatFailsIsNoSuccess(t *testing.T) {
 	}
 }
 
+// TestAConnectionKeepsFewStatements: lists of many lengths are as many statements.
+func TestAConnectionKeepsFewStatements(t *testing.T) {
+	e := openWith(t, storagetest.Postgres(t), keyring(t), relational.Options{MaxConns: 1})
+	n, err := e.PreparedStatements(t.Context(), 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 400 || n > 510 {
+		t.Errorf("%d statements are prepared, want about 500", n)
+	}
+}
+
 // TestAPanicLeavesNoLock: what a panic cut off is rolled back, and the next call writes.
 func TestAPanicLeavesNoLock(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {

@@ -17,6 +17,31 @@ const (
 	NewestFirst  = newestFirst
 )
 
+// PreparedStatements runs statements of as many shapes, two in a message, and returns how many the
+// connection of the last one has prepared.
+func (e *Engine) PreparedStatements(ctx context.Context, shapes int) (int, error) {
+	names := []string{}
+	for range shapes {
+		names = append(names, "none")
+		err := e.burst(ctx, "test", func(q querier) error {
+			for _, and := range []string{"", " AND value = 0"} {
+				if err := q.send("UPDATE versions SET value = value WHERE name IN ?"+and, names); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	var n number
+	err := e.quick(ctx, "test", func(q querier) error {
+		return q.one("SELECT COUNT(*) FROM pg_prepared_statements", nil, &n)
+	})
+	return int(n), err
+}
+
 // TwoConditions sends two conditional writes that change no row: ErrNotFound, then ErrConflict.
 func (e *Engine) TwoConditions(ctx context.Context) error {
 	return e.burst(ctx, "test", func(q querier) error {

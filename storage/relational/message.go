@@ -103,11 +103,6 @@ func (c *connState) prepare(ctx context.Context, text string, pooled bool) (*pgc
 	if s, ok := c.prepared[text]; ok {
 		return s, nil
 	}
-	if len(c.prepared) >= mostPrepared {
-		if err := c.drop(ctx); err != nil {
-			return nil, err
-		}
-	}
 	name := ""
 	if !pooled {
 		sum := sha256.Sum256([]byte(text)) // so that it has the same name on every connection
@@ -125,14 +120,19 @@ func (c *connState) prepare(ctx context.Context, text string, pooled bool) (*pgc
 	return s, nil
 }
 
-// drop makes room for a statement.
-func (c *connState) drop(ctx context.Context) error {
+// trim drops statements that are too many. A message that is being put together may name any.
+func (c *connState) trim(ctx context.Context) error {
 	for text, s := range c.prepared {
+		if len(c.prepared) < mostPrepared {
+			break
+		}
 		delete(c.prepared, text)
 		if s.Name == "" {
-			return nil
+			continue
 		}
-		return c.conn.Deallocate(ctx, s.Name)
+		if err := c.conn.Deallocate(ctx, s.Name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
